@@ -1,0 +1,36 @@
+/* Packets into TCP segments: Ethernet (VLAN too), Linux cooked, loopback, raw IPv4 and IPv6. */
+#ifndef CONTEST_CAPTURE_DECODE_H
+#define CONTEST_CAPTURE_DECODE_H
+
+#include "capture/packet.h"
+#include "tcp/segment.h"
+
+/* What a packet is. Everything but DECODE_SEGMENT leaves *ret untouched. */
+enum decode_result {
+	DECODE_SEGMENT,    /* a TCP segment, in *ret */
+	DECODE_NOT_IP,     /* ARP and the like */
+	DECODE_NOT_TCP,    /* another transport; ICMP with a quoted TCP header too */
+	DECODE_FRAGMENT,   /* a fragment without the TCP header (offset above 0) */
+	DECODE_TUNNEL,     /* IP in IP, GRE, and so on: the inner layer is not looked at */
+	DECODE_TRUNCATED,  /* not enough captured to see the whole TCP header */
+	DECODE_MALFORMED,  /* lengths contradict each other */
+};
+
+/*
+ * Decodes one packet. The payload length is what the IP header says, never what was captured
+ * (Ethernet padding, FCS, snap length); an IP length of 0 is a segmentation-offload capture and
+ * takes the frame's. @ret->payload points into @data. Never reads outside @captured bytes.
+ */
+enum decode_result decode_packet(enum packet_link link, const uint8_t *data, size_t captured,
+				 size_t length, struct segment *ret);
+
+/* "not IP", "a fragment without TCP header", … for messages. */
+const char *decode_result_name(enum decode_result result);
+
+/*
+ * Sets the IPv4 header checksum and the TCP checksum of a raw IP packet (as LINK_RAW) after it
+ * was changed. -EINVAL when it is not a whole, unfragmented TCP packet over IPv4 or IPv6.
+ */
+int packet_fix_checksums(uint8_t *data, size_t length);
+
+#endif

@@ -1,0 +1,33 @@
+/* The kernel's protocol counters of one namespace: /proc/net/netstat, snmp and sockstat. */
+#ifndef CONTEST_OBSERVE_COUNTERS_H
+#define CONTEST_OBSERVE_COUNTERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct counter {
+	char name[48];  /* "Tcp.RetransSegs", "TcpExt.TCPAbortOnData", "sockstat.TCP.tw" */
+	int64_t value;
+};
+
+struct counters {
+	struct counter *items; /* sorted by name */
+	size_t count, capacity;
+};
+
+/* Reads all counters of the namespace of @netns_fd. 0 or -errno; *ret is for counters_done(). */
+int counters_read(int netns_fd, struct counters *ret);
+void counters_done(struct counters *counters);
+
+/* Parsers of the three texts, appending to @counters (unsorted); -EBADMSG for another form. */
+int counters_parse_table(struct counters *counters, const char *text); /* netstat, snmp */
+int counters_parse_sockstat(struct counters *counters, const char *text);
+
+/* The value of one, or @otherwise when this kernel has none of that name. */
+int64_t counters_value(const struct counters *counters, const char *name, int64_t otherwise);
+
+/* What moved from @before to @after: only names whose value differs, with the difference. */
+int counters_moved(const struct counters *before, const struct counters *after,
+		   struct counters *ret);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * TCP sockets as the kernel lists them: inet_diag over netlink (libmnl), the interface below ss.
+ *
+ * TIME-WAIT sockets and orphaned FIN-WAIT-2 sockets are both `struct inet_timewait_sock`
+ * minisocks (timer "timewait", no inode); here they are told apart by their state, where
+ * /proc/net/sockstat and `ss -s` count both as tw.
+ */
+#ifndef CONTEST_OBSERVE_SOCKDIAG_H
+#define CONTEST_OBSERVE_SOCKDIAG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/why.h"
+#include "tcp/key.h"
+
+/* idiag_timer (net/ipv4/inet_diag.c, inet_sk_diag_fill(), 6.18). */
+enum socket_timer {
+	SOCKET_TIMER_OFF = 0,
+	SOCKET_TIMER_RETRANSMIT = 1, /* and loss probe, reordering timeout */
+	SOCKET_TIMER_KEEPALIVE = 2,  /* FIN-WAIT-2 above 60 s waits under this name */
+	SOCKET_TIMER_TIMEWAIT = 3,
+	SOCKET_TIMER_PROBE = 4,      /* zero window */
+	SOCKET_TIMER_COUNT,
+};
+
+struct socket_status {
+	struct tcp_key key;
+	int state;                 /* tcp/state.h */
+	enum socket_timer timer;
+	uint32_t timer_left_ms;    /* 0 when overdue: the timer wheel may be late */
+	unsigned retransmits;      /* of the running timer: FIN repeats, probes */
+	uint32_t receive_queue;    /* bytes unread; for LISTEN the accept queue */
+	uint32_t send_queue;       /* bytes not acknowledged; for LISTEN the backlog */
+	uint32_t inode;            /* 0: no process owns it */
+	uint32_t uid;
+	bool minisock;             /* TIME-WAIT, or FIN-WAIT-2 without a full socket */
+};
+
+/* "off", "on" (as ss says for retransmit), "keepalive", "timewait", "persist". */
+const char *socket_timer_name(enum socket_timer timer);
+
+struct sockdiag;
+
+/*
+ * Opens the interface in the namespace of @netns_fd. -ENOTSUP with the reason when the kernel
+ * has no inet_diag (CONFIG_INET_DIAG; module tcp_diag).
+ */
+int sockdiag_open(int netns_fd, struct sockdiag **ret, struct why *why);
+void sockdiag_close(struct sockdiag *diag);
+
+/* Called for each socket; a non-zero return ends the dump and is handed back. */
+typedef int (*sockdiag_visit)(const struct socket_status *status, void *context);
+
+/*
+ * Visits every TCP socket of the namespace whose state is in @states (bit 1 << state; 0: all).
+ * 0, what @visit returned, or -errno. A dump that the kernel marks as interrupted
+ * (NLM_F_DUMP_INTR) is repeated up to a few times before it is handed on: @visit may then see a
+ * socket twice.
+ */
+int sockdiag_dump(struct sockdiag *diag, int family, uint32_t states, sockdiag_visit visit,
+		  void *context);
+
+/* One socket by its key: 0, -ENOENT when there is none, or -errno. */
+int sockdiag_get(struct sockdiag *diag, const struct tcp_key *key, struct socket_status *ret);
+
+#endif

@@ -1,0 +1,11 @@
+/* The ladder diagram: an exchange drawn with both ends' states along its sides. */
+#ifndef CONTEST_RENDER_LADDER_H
+#define CONTEST_RENDER_LADDER_H
+
+#include "render/screen.h"
+#include "tcp/exchange.h"
+
+/* Draws @exchange; UTF-8 or ASCII, colours and width as @screen says (narrow: notes go below). */
+void ladder_draw(const struct screen *screen, const struct exchange *exchange);
+
+#endif
