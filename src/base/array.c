@@ -13,7 +13,7 @@ int array_reserve(void **array, size_t *capacity, size_t count, size_t size)
 		return 0;
 
 	want = *capacity ? *capacity * 2 : 8;
-	if (want > SIZE_MAX / size)
+	if (want <= *capacity || want > SIZE_MAX / size)
 		return -ENOMEM;
 	bigger = realloc(*array, want * size);
 	if (!bigger)

@@ -3,7 +3,7 @@
 /* kernel/time/timer.c: 64 buckets a level, each level 8 times coarser than the one below. */
 #define WHEEL_LEVEL_BUCKETS 64
 #define WHEEL_LEVEL_FACTOR  8
-#define WHEEL_LEVELS        9
+#define WHEEL_LEVELS	    9
 
 static int64_t to_ns(struct timespec t)
 {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,9 +14,10 @@
 
 struct new_file {
 	char *path;   /* where it is to appear (owned) */
-	char *beside; /* its name until then (owned) */
+	char *beside; /* its name until then (owned); NULL: written in place */
 	FILE *stream; /* over fd once asked for (owned) */
-	int fd;       /* (owned) */
+	int fd;	      /* (owned) */
+	int error;    /* the stream's first: stdio itself keeps only that there was one */
 	int named;    /* beside exists on the disk */
 };
 
@@ -25,7 +27,7 @@ static void new_file_free(struct new_file *file)
 		return;
 	if (file->stream)
 		fclose(file->stream);
-	else if (file->fd >= 0)
+	if (file->fd >= 0)
 		close(file->fd);
 	free(file->path);
 	free(file->beside);
@@ -46,6 +48,25 @@ static char *name_beside(const char *path)
 	return name;
 }
 
+/*
+ * Whether something other than a file stands at @path: a pipe, a device, a terminal. To replace
+ * /dev/null by a file is never what was meant, so it is written to as it stands.
+ */
+static bool is_device(const char *path)
+{
+	struct stat info;
+
+	return stat(path, &info) == 0 && !S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode);
+}
+
+/* What @path leads to (owned by the caller), so that a link stays a link, or NULL. */
+static char *follow_links(const char *path)
+{
+	char *target = realpath(path, NULL);
+
+	return target ? target : strdup(path);
+}
+
 static int open_unnamed(const char *path)
 {
 	CLEANUP_FREE char *for_dir = strdup(path);
@@ -57,26 +78,37 @@ static int open_unnamed(const char *path)
 	return open(dirname(for_dir), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
 }
 
+/* Beside its place. The name can be foretold, so no link that waits there may be followed. */
+static int open_beside(struct new_file *file)
+{
+	int fd = open_unnamed(file->path);
+
+	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL))
+		return fd;
+	unlink(file->beside);
+	fd = open(file->beside, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	file->named = fd >= 0;
+	return fd;
+}
+
 int new_file_open(const char *path, struct new_file **ret)
 {
+	bool device = is_device(path);
 	struct new_file *file = calloc(1, sizeof(*file));
 	int error;
 
 	if (!file)
 		return -ENOMEM;
 	file->fd = -1;
-	file->path = strdup(path);
-	file->beside = name_beside(path);
-	if (!file->path || !file->beside) {
+	file->path = device ? strdup(path) : follow_links(path);
+	if (file->path && !device)
+		file->beside = name_beside(file->path);
+	if (!file->path || (!file->beside && !device)) {
 		new_file_free(file);
 		return -ENOMEM;
 	}
 
-	file->fd = open_unnamed(path);
-	if (file->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-		file->fd = open(file->beside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		file->named = file->fd >= 0;
-	}
+	file->fd = device ? open(path, O_WRONLY | O_CLOEXEC) : open_beside(file);
 	if (file->fd < 0) {
 		error = -errno;
 		new_file_free(file);
@@ -91,10 +123,24 @@ int new_file_fd(struct new_file *file)
 	return file->fd;
 }
 
+static ssize_t write_stream(void *cookie, const char *data, size_t length)
+{
+	struct new_file *file = cookie;
+	int r = fd_write_all(file->fd, data, length);
+
+	if (r == 0)
+		return (ssize_t)length;
+	if (file->error == 0)
+		file->error = r;
+	errno = -r;
+	return 0; /* what fopencookie(3) takes for an error */
+}
+
 FILE *new_file_stream(struct new_file *file)
 {
 	if (!file->stream)
-		file->stream = fdopen(file->fd, "w");
+		file->stream = fopencookie(file, "w",
+					   (cookie_io_functions_t){.write = write_stream});
 	return file->stream;
 }
 
@@ -116,14 +162,14 @@ int new_file_commit(struct new_file *file)
 {
 	int r = 0;
 
-	/* A full disk shows at the latest here: a stream keeps the error, fsync reports the rest. */
+	/* A full disk shows at the latest here: in the stream's last bytes, or by fsync(2). */
 	if (file->stream && (fflush(file->stream) != 0 || ferror(file->stream)))
-		r = errno ? -errno : -EIO;
+		r = file->error ? file->error : -EIO;
 	if (r == 0 && fsync(file->fd) < 0 && errno != EINVAL && errno != EROFS)
 		r = -errno;
-	if (r == 0)
+	if (r == 0 && file->beside)
 		r = give_name(file);
-	if (r == 0 && rename(file->beside, file->path) < 0)
+	if (r == 0 && file->beside && rename(file->beside, file->path) < 0)
 		r = -errno;
 	if (r < 0 && file->named)
 		unlink(file->beside);
@@ -206,7 +252,9 @@ int directory_make(const char *path, mode_t mode)
 	char part[PATH_MAX];
 	size_t length = strlen(path);
 
-	if (length == 0 || length >= sizeof(part))
+	if (length == 0)
+		return -ENOENT;
+	if (length >= sizeof(part))
 		return -ENAMETOOLONG;
 	memcpy(part, path, length + 1);
 	for (char *at = part + 1;; at++) {
@@ -220,7 +268,7 @@ int directory_make(const char *path, mode_t mode)
 			return -errno;
 		*at = kept;
 		if (kept == '\0')
-			return stat(path, &info) < 0	? -errno
+			return stat(path, &info) < 0   ? -errno
 			       : S_ISDIR(info.st_mode) ? 0
 						       : -ENOTDIR;
 	}

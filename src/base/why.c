@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void say(struct why *why, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(struct why *why, const char *format,
+						      va_list args)
 {
 	vsnprintf(why->text, sizeof(why->text), format, args);
 }
@@ -24,8 +25,7 @@ int why_set(struct why *why, int error, const char *format, ...)
 
 	used = strlen(why->text);
 	if (error)
-		snprintf(why->text + used, sizeof(why->text) - used, ": %s",
-			 strerror(abs(error)));
+		snprintf(why->text + used, sizeof(why->text) - used, ": %s", strerror(abs(error)));
 	return error;
 }
 

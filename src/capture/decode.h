@@ -7,19 +7,24 @@
 
 /* What a packet is. Everything but DECODE_SEGMENT leaves *ret untouched. */
 enum decode_result {
-	DECODE_SEGMENT,    /* a TCP segment, in *ret */
-	DECODE_NOT_IP,     /* ARP and the like */
-	DECODE_NOT_TCP,    /* another transport; ICMP with a quoted TCP header too */
-	DECODE_FRAGMENT,   /* a fragment without the TCP header (offset above 0) */
-	DECODE_TUNNEL,     /* IP in IP, GRE, and so on: the inner layer is not looked at */
-	DECODE_TRUNCATED,  /* not enough captured to see the whole TCP header */
-	DECODE_MALFORMED,  /* lengths contradict each other */
+	DECODE_SEGMENT,	  /* a TCP segment, in *ret */
+	DECODE_NOT_IP,	  /* ARP and the like */
+	DECODE_NOT_TCP,	  /* another transport; ICMP with a quoted TCP header too */
+	DECODE_FRAGMENT,  /* a fragment without the whole TCP header: offset above 0, or tiny */
+	DECODE_TUNNEL,	  /* IP in IP, GRE, ESP, PPPoE, MPLS: the inner layer is not looked at */
+	DECODE_TRUNCATED, /* not enough captured to see the whole TCP header */
+	DECODE_MALFORMED, /* lengths contradict each other */
 };
 
 /*
  * Decodes one packet. The payload length is what the IP header says, never what was captured
  * (Ethernet padding, FCS, snap length); an IP length of 0 is a segmentation-offload capture and
- * takes the frame's. @ret->payload points into @data. Never reads outside @captured bytes.
+ * takes the frame's (or that of an IPv6 jumbo option, RFC 2675). @ret->payload points into @data.
+ * Never reads outside @captured bytes. A @length below @captured is taken for @captured.
+ *
+ * Of a fragmented segment, payload_length is what the first fragment holds. checksum_known is false
+ * there, and where a routing header (RFC 8200 4.4) has another target to come. @ret->time_ns is 0:
+ * the packet's is the caller's.
  */
 enum decode_result decode_packet(enum packet_link link, const uint8_t *data, size_t captured,
 				 size_t length, struct segment *ret);

@@ -20,91 +20,91 @@ enum { TRACK_CLIENT = 0, TRACK_SERVER = 1 };
 
 /* What a segment is, in the story of its connection; the most telling one of those that fit. */
 enum segment_role {
-	ROLE_SYN,               /* opens */
-	ROLE_SYN_REPEATED,      /* the same ISN again */
+	ROLE_SYN,	   /* opens */
+	ROLE_SYN_REPEATED, /* the same ISN again */
 	ROLE_SYN_ACK,
 	ROLE_SYN_ACK_REPEATED,
-	ROLE_HANDSHAKE_ACK,     /* the third of the handshake */
+	ROLE_HANDSHAKE_ACK, /* the third of the handshake */
 	ROLE_DATA,
-	ROLE_DATA_REPEATED,     /* nothing in it is new */
-	ROLE_ACK,               /* acknowledges data, no FIN outstanding */
-	ROLE_ACK_DATA_ONLY,     /* after a FIN was seen: covers data before it, not the FIN */
-	ROLE_ACK_OF_FIN,        /* covers the other end's FIN for the first time */
-	ROLE_ACK_OF_FIN_AGAIN,  /* covers it again: answer to a repeated FIN */
-	ROLE_ACK_DUPLICATE,     /* nothing new in it */
+	ROLE_DATA_REPEATED,    /* nothing in it is new */
+	ROLE_ACK,	       /* acknowledges data, no FIN outstanding */
+	ROLE_ACK_DATA_ONLY,    /* after a FIN was seen: covers data before it, not the FIN */
+	ROLE_ACK_OF_FIN,       /* covers the other end's FIN for the first time */
+	ROLE_ACK_OF_FIN_AGAIN, /* covers it again: answer to a repeated FIN */
+	ROLE_ACK_DUPLICATE,    /* nothing new in it */
 	ROLE_WINDOW_UPDATE,
 	ROLE_KEEPALIVE,
 	ROLE_KEEPALIVE_ACK,
-	ROLE_FIN,               /* first FIN of this end; its ACK may cover the other's (see below) */
-	ROLE_FIN_AND_ACK_OF_FIN,/* first FIN of this end, and acknowledges the other's FIN */
+	ROLE_FIN, /* first FIN of this end; its ACK may cover the other's (see below) */
+	ROLE_FIN_AND_ACK_OF_FIN, /* first FIN of this end, and acknowledges the other's FIN */
 	ROLE_FIN_REPEATED,
-	ROLE_RST,               /* see enum rst_cause */
-	ROLE_CHALLENGE_ACK,     /* RFC 5961: answer to an unexpected SYN or RST */
-	ROLE_STRAY,             /* belongs to no connection that is known to be open */
-	ROLE_ILLEGAL,           /* flag mixes that no TCP sends: a scan */
+	ROLE_RST,	    /* see enum rst_cause */
+	ROLE_CHALLENGE_ACK, /* RFC 5961: answer to an unexpected SYN or RST */
+	ROLE_STRAY,	    /* belongs to no connection that is known to be open */
+	ROLE_ILLEGAL,	    /* flag mixes that no TCP sends: a scan */
 	ROLE_COUNT,
 };
 
 enum rst_cause {
 	RST_NONE,
-	RST_REFUSED,            /* answers a SYN: no listener */
-	RST_UNREAD_DATA,        /* close() with data unread: no FIN of its sender before it */
-	RST_ABORT,              /* SO_LINGER 0 or an abort: no FIN, nothing unread that is known */
-	RST_DATA_AFTER_CLOSE,   /* answers data that came after its sender had closed */
-	RST_HALF_OPEN,          /* answers a segment of a connection that its sender does not know */
-	RST_ANSWERS_OLD_ACK,    /* SYN met TIME_WAIT or LAST_ACK, whose ACK fits nothing here */
-	RST_CLIENT_GONE,        /* from the client after the SYN-ACK */
-	RST_IGNORED,            /* not at RCV.NXT: ends nothing (RFC 5961 3) */
-	RST_INTO_TIME_WAIT,     /* deletes it unless tcp_rfc1337 = 1: a capture cannot tell */
+	RST_REFUSED,	      /* answers a SYN: no listener */
+	RST_UNREAD_DATA,      /* close() with data unread: no FIN of its sender before it */
+	RST_ABORT,	      /* SO_LINGER 0 or an abort: no FIN, nothing unread that is known */
+	RST_DATA_AFTER_CLOSE, /* answers data that came after its sender had closed */
+	RST_HALF_OPEN,	      /* answers a segment of a connection that its sender does not know */
+	RST_ANSWERS_OLD_ACK,  /* SYN met TIME_WAIT or LAST_ACK, whose ACK fits nothing here */
+	RST_CLIENT_GONE,      /* from the client after the SYN-ACK */
+	RST_IGNORED,	      /* not at RCV.NXT: ends nothing (RFC 5961 3) */
+	RST_INTO_TIME_WAIT,   /* deletes it unless tcp_rfc1337 = 1: a capture cannot tell */
 	RST_UNKNOWN,
 	RST_CAUSE_COUNT,
 };
 
 struct tracked_segment {
-	struct segment segment;   /* its payload pointer is not kept: NULL */
-	size_t index;             /* of the segment as fed, from 0 */
-	uint8_t from;             /* TRACK_CLIENT or TRACK_SERVER */
-	bool lost;                /* fed as dropped on the way */
-	int64_t delivered_ns;     /* as fed; segment.time_ns when not known apart */
+	struct segment segment; /* its payload pointer is not kept: NULL */
+	size_t index;		/* of the segment as fed, from 0 */
+	uint8_t from;		/* TRACK_CLIENT or TRACK_SERVER */
+	bool lost;		/* fed as dropped on the way */
+	int64_t delivered_ns;	/* as fed; segment.time_ns when not known apart */
 	enum segment_role role;
-	enum rst_cause cause;     /* when role is ROLE_RST */
-	int state[2];             /* of both ends once it was sent and had arrived; -1 unknown */
+	enum rst_cause cause; /* when role is ROLE_RST */
+	int state[2];	      /* of both ends once it was sent and had arrived; -1 unknown */
 };
 
 enum track_opening { OPENING_SEEN, OPENING_SIMULTANEOUS, OPENING_NOT_SEEN };
 
 enum track_closing {
-	CLOSING_NOT,            /* open at the end of the capture */
-	CLOSING_REFUSED,        /* never opened: RST to the SYN */
-	CLOSING_NO_ANSWER,      /* never opened: SYN without answer */
-	CLOSING_HALF,           /* one FIN only */
-	CLOSING_GRACEFUL,       /* both FINs acknowledged */
-	CLOSING_LAST_ACK,       /* both FINs, the last ACK is missing */
-	CLOSING_SIMULTANEOUS,   /* neither FIN acknowledges the other: both ends hold TIME_WAIT */
-	CLOSING_ABORTED,        /* a RST ended it */
+	CLOSING_NOT,	      /* open at the end of the capture */
+	CLOSING_REFUSED,      /* never opened: RST to the SYN */
+	CLOSING_NO_ANSWER,    /* never opened: SYN without answer */
+	CLOSING_HALF,	      /* one FIN only */
+	CLOSING_GRACEFUL,     /* both FINs acknowledged */
+	CLOSING_LAST_ACK,     /* both FINs, the last ACK is missing */
+	CLOSING_SIMULTANEOUS, /* neither FIN acknowledges the other: both ends hold TIME_WAIT */
+	CLOSING_ABORTED,      /* a RST ended it */
 };
 
 /* One direction of a connection. */
 struct track_end {
 	struct tcp_endpoint endpoint;
 	bool isn_known, fin_seen, fin_acked, fin_inferred;
-	uint32_t isn;           /* first sequence number, or the first seen when isn_known is false */
-	uint32_t fin_seq;       /* the sequence number that the FIN occupies */
-	uint32_t next;          /* SND.NXT as far as seen */
-	uint32_t acked;         /* highest ACK that this end sent */
+	uint32_t isn;	  /* first sequence number, or the first seen when isn_known is false */
+	uint32_t fin_seq; /* the sequence number that the FIN occupies */
+	uint32_t next;	  /* SND.NXT as far as seen */
+	uint32_t acked;	  /* highest ACK that this end sent */
 	int64_t fin_ns, fin_acked_ns;
-	unsigned fin_count;     /* times the FIN was sent */
-	uint64_t bytes;         /* payload, each byte counted once */
-	int state;              /* RFC 9293 state inferred at the end of the capture; -1 unknown */
+	unsigned fin_count; /* times the FIN was sent */
+	uint64_t bytes;	    /* payload, each byte counted once */
+	int state;	    /* RFC 9293 state inferred at the end of the capture; -1 unknown */
 };
 
 struct connection {
 	struct track_end end[2];
 	enum track_opening opening;
 	enum track_closing closing;
-	int first_closer;       /* TRACK_CLIENT, TRACK_SERVER; -1 none or unknown; see closing for both */
-	bool time_wait[2];      /* left with TIME_WAIT by what was seen */
-	int reused_by, reuses;  /* index of the next/previous connection on the 4-tuple, or -1 */
+	int first_closer; /* TRACK_CLIENT, TRACK_SERVER; -1 none or unknown; see closing for both */
+	bool time_wait[2];     /* left with TIME_WAIT by what was seen */
+	int reused_by, reuses; /* index of the next/previous connection on the 4-tuple, or -1 */
 	struct tracked_segment *segments;
 	size_t count, capacity;
 };
@@ -116,8 +116,8 @@ void tracker_free(struct tracker *tracker);
 
 /* What is known of a segment's way beyond the segment itself. */
 struct segment_passage {
-	bool lost;              /* never reached its target */
-	int64_t delivered_ns;   /* when it reached its target; 0: as it was captured */
+	bool lost;	      /* never reached its target */
+	int64_t delivered_ns; /* when it reached its target; 0: as it was captured */
 };
 
 /*

@@ -66,6 +66,13 @@ const struct experiment *experiment_find(const char *id);
 /* How long it takes, in seconds: its longest arm. */
 double experiment_seconds(const struct experiment *experiment);
 
+/*
+ * The experiment's judge, and the rule that stands above all judges: a verdict for which a number
+ * was missing is inconclusive, and says which.
+ */
+void experiment_judge(const struct experiment *experiment, const struct evidence *evidence,
+		      struct judgement *ret);
+
 /* Needs no long kernel timer: what `contest lab run --quick` runs. */
 bool experiment_is_quick(const struct experiment *experiment);
 

@@ -2,6 +2,7 @@
 #ifndef CONTEST_LAB_RESULTS_H
 #define CONTEST_LAB_RESULTS_H
 
+#include <stdio.h>
 #include <jansson.h>
 
 #include "base/why.h"
@@ -11,6 +12,9 @@
 
 /* A new document: schema, version, kernel, started (RFC 3339, UTC), link; results empty. */
 json_t *results_new(const char *link);
+
+/* Writes it to a stream, the way it is written to a file. 0 or -errno. */
+int results_print(const json_t *document, FILE *out);
 
 /* Writes it to DIRECTORY/results.json, whole or not at all. 0 or -errno with @why. */
 int results_write(const json_t *document, const char *directory, struct why *why);

@@ -157,6 +157,15 @@ int stage_await(struct stage *stage, size_t host, const struct tcp_key *key, int
 int stage_await_after(struct stage *stage, size_t host, const struct tcp_key *key, int state,
 		      int64_t after_ns, double seconds, struct observer_change *ret);
 
+/*
+ * The state in which the socket is once it is one of @states (bits 1 << state, TCP_STATE_NONE for
+ * gone), or whatever it is after @seconds: for outcomes that are measured, not demanded. Never
+ * fails.
+ */
+int stage_outcome(struct stage *stage, size_t host, const struct tcp_key *key, uint32_t states,
+		  double seconds);
+#define STATE_BIT(state) (1u << (state))
+
 /* The socket now, after a fresh look; state TCP_STATE_NONE when there is none. */
 int stage_status(struct stage *stage, size_t host, const struct tcp_key *key,
 		 struct socket_status *ret);

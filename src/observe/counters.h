@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 struct counter {
-	char name[48];  /* "Tcp.RetransSegs", "TcpExt.TCPAbortOnData", "sockstat.TCP.tw" */
+	char name[48]; /* "Tcp.RetransSegs", "TcpExt.TCPAbortOnData", "sockstat.TCP.tw" */
 	int64_t value;
 };
 
@@ -19,14 +19,23 @@ struct counters {
 int counters_read(int netns_fd, struct counters *ret);
 void counters_done(struct counters *counters);
 
-/* Parsers of the three texts, appending to @counters (unsorted); -EBADMSG for another form. */
+/*
+ * Parsers of the three texts, appending to @counters (unsorted: counters_sort() has to follow).
+ * -EBADMSG for another form, a name without room, or columns that do not pair; -ENOMEM. Nothing
+ * is appended on failure.
+ */
 int counters_parse_table(struct counters *counters, const char *text); /* netstat, snmp */
 int counters_parse_sockstat(struct counters *counters, const char *text);
+void counters_sort(struct counters *counters);
 
 /* The value of one, or @otherwise when this kernel has none of that name. */
 int64_t counters_value(const struct counters *counters, const char *name, int64_t otherwise);
 
-/* What moved from @before to @after: only names whose value differs, with the difference. */
+/*
+ * What moved from @before to @after (both sorted): only names whose value differs, with the
+ * difference. A name that only one of them has counts as 0 in the other: the kernel shows the
+ * types of IcmpMsg only once they have been counted. 0 or -ENOMEM; *ret is for counters_done().
+ */
 int counters_moved(const struct counters *before, const struct counters *after,
 		   struct counters *ret);
 

@@ -20,21 +20,23 @@ enum socket_timer {
 	SOCKET_TIMER_RETRANSMIT = 1, /* and loss probe, reordering timeout */
 	SOCKET_TIMER_KEEPALIVE = 2,  /* FIN-WAIT-2 above 60 s waits under this name */
 	SOCKET_TIMER_TIMEWAIT = 3,
-	SOCKET_TIMER_PROBE = 4,      /* zero window */
+	SOCKET_TIMER_PROBE = 4, /* zero window */
 	SOCKET_TIMER_COUNT,
 };
 
 struct socket_status {
 	struct tcp_key key;
-	int state;                 /* tcp/state.h */
+	int state; /* tcp/state.h */
 	enum socket_timer timer;
-	uint32_t timer_left_ms;    /* 0 when overdue: the timer wheel may be late */
-	unsigned retransmits;      /* of the running timer: FIN repeats, probes */
-	uint32_t receive_queue;    /* bytes unread; for LISTEN the accept queue */
-	uint32_t send_queue;       /* bytes not acknowledged; for LISTEN the backlog */
-	uint32_t inode;            /* 0: no process owns it */
+	uint32_t timer_left_ms; /* 0 when overdue: the timer wheel may be late */
+	unsigned retransmits;	/* of the running timer: FIN repeats, probes */
+	/* Sequence numbers, really: a FIN counts as one byte, and so does a SYN. A socket in
+	 * CLOSE-WAIT that has read everything but the end of file shows 1 here. */
+	uint32_t receive_queue; /* bytes unread; for LISTEN the accept queue */
+	uint32_t send_queue;	/* bytes not acknowledged; for LISTEN the backlog */
+	uint32_t inode;		/* 0: no process owns it */
 	uint32_t uid;
-	bool minisock;             /* TIME-WAIT, or FIN-WAIT-2 without a full socket */
+	bool minisock; /* TIME-WAIT, or FIN-WAIT-2 without a full socket */
 };
 
 /* "off", "on" (as ss says for retransmit), "keepalive", "timewait", "persist". */
@@ -44,7 +46,7 @@ struct sockdiag;
 
 /*
  * Opens the interface in the namespace of @netns_fd. -ENOTSUP with the reason when the kernel
- * has no inet_diag (CONFIG_INET_DIAG; module tcp_diag).
+ * has no inet_diag (CONFIG_INET_DIAG; module tcp_diag). One thread at a time may use it.
  */
 int sockdiag_open(int netns_fd, struct sockdiag **ret, struct why *why);
 void sockdiag_close(struct sockdiag *diag);
@@ -53,15 +55,27 @@ void sockdiag_close(struct sockdiag *diag);
 typedef int (*sockdiag_visit)(const struct socket_status *status, void *context);
 
 /*
- * Visits every TCP socket of the namespace whose state is in @states (bit 1 << state; 0: all).
+ * Visits every TCP socket of the namespace whose state is in @states (bit 1 << state; 0: all) and
+ * whose family is @family; AF_UNSPEC gives both and costs what one does. The v4-mapped sockets of
+ * AF_INET6 come with a v4 key.
  * 0, what @visit returned, or -errno. A dump that the kernel marks as interrupted
- * (NLM_F_DUMP_INTR) is repeated up to a few times before it is handed on: @visit may then see a
- * socket twice.
+ * (NLM_F_DUMP_INTR) is repeated up to a few times: @visit may then see a socket twice.
  */
 int sockdiag_dump(struct sockdiag *diag, int family, uint32_t states, sockdiag_visit visit,
 		  void *context);
 
-/* One socket by its key: 0, -ENOENT when there is none, or -errno. */
+/*
+ * Whether the last dump came in one part, made in one go. Between the parts of a longer one the
+ * kernel keeps its place as a count of sockets in a hash chain (inet_diag_dump_icsk(), 6.18): when
+ * one before that place goes, another one may be missed, and sockdiag_find() has to be asked.
+ */
+bool sockdiag_whole(const struct sockdiag *diag);
+
+/* One socket by its key: 0, -ENOENT when there is none, or -errno. Looks into the hash chain
+ * first, and then, for sockets bound to a device, by a dump. */
 int sockdiag_get(struct sockdiag *diag, const struct tcp_key *key, struct socket_status *ret);
+
+/* The same without the dump: cheap, and blind to sockets bound to a device. */
+int sockdiag_find(struct sockdiag *diag, const struct tcp_key *key, struct socket_status *ret);
 
 #endif

@@ -13,7 +13,8 @@ void table_free(struct table *table);
 /* Appends a row of as many cells (copied; NULL is empty). @styles may be NULL. 0 or -ENOMEM. */
 int table_add(struct table *table, const char *const *cells, const enum screen_style *styles);
 
-/* Prints it: cells are escaped, over-wide ones wrapped, the whole fits screen->width where it can. */
+/* Prints it: cells are escaped, over-wide ones wrapped, the whole fits screen->width where it can.
+ */
 void table_print(const struct screen *screen, const struct table *table);
 
 #endif

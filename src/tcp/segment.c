@@ -63,7 +63,8 @@ static void decode_one(uint8_t kind, const uint8_t *data, size_t length, struct 
 		}
 		break;
 	case OPTION_SACK_PERMITTED:
-		ret->sack_permitted = length == 0;
+		if (length == 0)
+			ret->sack_permitted = true;
 		break;
 	case OPTION_SACK:
 		for (size_t at = 0; at + 8 <= length && ret->sack_count < 4; at += 8) {

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <strings.h>
 
+/* clang-format off */
 static const char *const names[] = {
 	[TCP_STATE_NONE] = "CLOSED",
 	[TCP_ESTABLISHED] = "ESTABLISHED",
@@ -23,6 +24,7 @@ static const char *const names[] = {
 	[12] = "NEW-SYN-RECV",
 	[13] = "BOUND-INACTIVE",
 };
+/* clang-format on */
 static_assert(sizeof(names) / sizeof(names[0]) == TCP_STATE_COUNT, "a name for each state");
 
 /* Other spellings: ss's and the kernel's where they differ by more than a dash. */
@@ -62,6 +64,9 @@ static bool same_name(const char *a, const char *b)
 
 int tcp_state_parse(const char *name)
 {
+	/* The kernel's own spelling, as in tracepoints: TCP_FIN_WAIT1. */
+	if (strncasecmp(name, "TCP_", 4) == 0)
+		name += 4;
 	for (int state = 1; state < TCP_STATE_COUNT; state++)
 		if (same_name(name, names[state]))
 			return state;

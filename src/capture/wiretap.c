@@ -1,0 +1,118 @@
+#include "capture/wiretap.h"
+
+#include <errno.h>
+#include <string.h>
+#include <threads.h>
+#include <wiretap/pcap-encap.h>
+#include <wsutil/wslog.h>
+
+#include "base/cleanup.h"
+
+static wtap_open_return_val open_nothing(wtap *file, int *error, gchar **info)
+{
+	(void)file;
+	(void)error;
+	(void)info;
+	return WTAP_OPEN_NOT_MINE;
+}
+
+/*
+ * The library recognises a hundred formats, down to JPEG and JSON, many of them by guessing: a
+ * damaged capture would come back as something else, and every guess is one more parser (some read
+ * uninitialised memory on short files). Only pcap with its dialects and pcapng are left. It wants
+ * at least one format of the guessing kind, that is open_nothing().
+ */
+static void forget_formats(void)
+{
+	static struct open_info nothing = {
+		.name = "nothing",
+		.type = OPEN_INFO_HEURISTIC,
+		.open_routine = open_nothing,
+	};
+
+	wtap_register_open_info(&nothing, FALSE);
+	for (size_t i = 0; open_routines[i].name;) {
+		const char *name = open_routines[i].name;
+
+		if (strstr(name, "pcap") || strcmp(name, nothing.name) == 0)
+			i++;
+		else
+			wtap_deregister_open_info(name);
+	}
+}
+
+static void prepare(void)
+{
+	/* Parts below cmd/ never print, what they call does not either. */
+	ws_log_set_level(LOG_LEVEL_ERROR);
+	wtap_init(FALSE);
+	forget_formats();
+}
+
+void wiretap_prepare(void)
+{
+	static once_flag once = ONCE_FLAG_INIT;
+
+	call_once(&once, prepare);
+}
+
+static int wiretap_errno(int error)
+{
+	switch (error) {
+	case WTAP_ERR_NOT_REGULAR_FILE:
+	case WTAP_ERR_UNWRITABLE_ENCAP:
+		return -EINVAL;
+	case WTAP_ERR_FILE_UNKNOWN_FORMAT:
+	case WTAP_ERR_UNSUPPORTED:
+	case WTAP_ERR_SHORT_READ:
+	case WTAP_ERR_BAD_FILE:
+	case WTAP_ERR_DECOMPRESS:
+	case WTAP_ERR_DECOMPRESSION_NOT_SUPPORTED:
+		return -EBADMSG;
+	case WTAP_ERR_PACKET_TOO_LARGE:
+		return -EMSGSIZE;
+	default:
+		return error > 0 ? -error : -EIO;
+	}
+}
+
+int wiretap_why(struct why *why, const char *verb, const char *file, int error, gchar *info)
+{
+	const char *reason = error == WTAP_ERR_FILE_UNKNOWN_FORMAT ? "neither pcap nor pcapng"
+								   : wtap_strerror(error);
+
+	why_say(why, 0, info ? "cannot %s %s: %s (%s)" : "cannot %s %s: %s", verb, file, reason,
+		info);
+	g_free(info);
+	return wiretap_errno(error);
+}
+
+int wiretap_encap(enum packet_link link)
+{
+	int encap = wtap_pcap_encap_to_wtap_encap((int)link);
+
+	return encap == WTAP_ENCAP_UNKNOWN ? -EINVAL : encap;
+}
+
+/*
+ * The library exports one direction only. Several numbers stand for raw IP (12 and 14 are those of
+ * BSD systems), so the ones that the decoder knows come first.
+ */
+int wiretap_link(int encap)
+{
+	static const enum packet_link known[] = {
+		PACKET_LINK_NULL, PACKET_LINK_ETHERNET, PACKET_LINK_RAW,  PACKET_LINK_LOOP,
+		PACKET_LINK_SLL,  PACKET_LINK_IPV4,	PACKET_LINK_IPV6, PACKET_LINK_SLL2,
+	};
+	enum { NUMBERS = 512 }; /* 300 are given away */
+
+	if (encap == WTAP_ENCAP_UNKNOWN)
+		return PACKET_LINK_OTHER;
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		if (wtap_pcap_encap_to_wtap_encap((int)known[i]) == encap)
+			return (int)known[i];
+	for (int link = 0; link < NUMBERS; link++)
+		if (wtap_pcap_encap_to_wtap_encap(link) == encap)
+			return link;
+	return -EINVAL;
+}

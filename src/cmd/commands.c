@@ -1,0 +1,8 @@
+#include "cmd/commands.h"
+
+const struct command *const commands[] = {
+	&lab_command,
+	&help_command,
+	&completion_command,
+	NULL,
+};

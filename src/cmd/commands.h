@@ -1,0 +1,12 @@
+/* The commands of contest: one file each, listed in commands.c. */
+#ifndef CONTEST_CMD_COMMANDS_H
+#define CONTEST_CMD_COMMANDS_H
+
+#include "cmd/cli.h"
+
+extern const struct command lab_command;
+
+/* All of them, with those that cli.h brings along, ended by NULL, in the order that help shows. */
+extern const struct command *const commands[];
+
+#endif

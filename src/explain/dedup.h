@@ -1,0 +1,28 @@
+/*
+ * Segments that were captured twice (device "any", a mirror of both sides of a link): copies that
+ * the capture made, not TCP. To be asked before tracker_feed().
+ */
+#ifndef CONTEST_EXPLAIN_DEDUP_H
+#define CONTEST_EXPLAIN_DEDUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tcp/segment.h"
+
+#define DEDUP_RECENT 64
+
+/* The last segments that were not copies. Zeroed to begin with. */
+struct dedup {
+	struct segment recent[DEDUP_RECENT];
+	size_t count; /* ever kept; the ring's next place follows from it */
+};
+
+/*
+ * Whether the segment is a copy of one of the last; if not, it is remembered. A retransmission
+ * has another IP id, or comes later: no timer of a TCP is as short as the time allowed here. With
+ * an IP id of 0, which tells nothing (and IPv6), only a TTL that is less by one makes a copy.
+ */
+bool dedup_is_copy(struct dedup *dedup, const struct segment *segment);
+
+#endif

@@ -1,0 +1,18 @@
+/* The experiments, in the order of CLAIMS.md: adding one is a line here and a file beside. */
+#ifndef CONTEST_LAB_EXPERIMENTS_LIST_H
+#define CONTEST_LAB_EXPERIMENTS_LIST_H
+
+#include "lab/experiment.h"
+
+#define EXPERIMENT_LIST                                                                            \
+	EXPERIMENT(active_close)                                                                   \
+	EXPERIMENT(fin_wait2_timeout)                                                              \
+	EXPERIMENT(fin_wait2_to_time_wait)                                                         \
+	EXPERIMENT(fin_wait2_late_fin)                                                             \
+	EXPERIMENT(fin_wait1_retries)
+
+#define EXPERIMENT(name) extern const struct experiment experiment_##name;
+EXPERIMENT_LIST
+#undef EXPERIMENT
+
+#endif

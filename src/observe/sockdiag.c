@@ -1,0 +1,452 @@
+/*
+ * A request goes out with a sequence number of its own, and answers to older ones are skipped, so
+ * that a dump that was left half-way cannot be mistaken for the next. The kernel answers a dump in
+ * parts of at most 32 KiB (net/netlink/af_netlink.c, netlink_dump(), 6.18), each made when the
+ * one before has been read.
+ */
+#include "observe/sockdiag.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/cleanup.h"
+#include "base/netns.h"
+#include "tcp/state.h"
+
+#define PART_MAX      32768
+#define REQUEST_MAX   256
+#define DUMP_ATTEMPTS 4
+#define ALL_STATES    ((1U << TCP_STATE_COUNT) - 1)
+
+/* include/net/tcp_states.h; it has no name in <netinet/tcp.h>. */
+#define TCP_NEW_SYN_RECV 12
+
+struct sockdiag {
+	struct mnl_socket *socket; /* (owned) */
+	uint32_t sequence;	   /* of the last request */
+	bool whole;		   /* the last dump came in one part */
+	char part[PART_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+};
+
+/* One request on its way: what to do with its answers, and what became of them. */
+struct walk {
+	uint32_t states;
+	sockdiag_visit visit;
+	void *context;
+	int stopped;	  /* what @visit returned */
+	bool interrupted; /* the dump is not of one piece */
+	bool lost;	  /* the socket's buffer overran: its end may not come */
+	size_t sockets;	  /* in this answer */
+	size_t parts;	  /* with a socket in them */
+};
+
+static const char *const timer_names[] = {
+	[SOCKET_TIMER_OFF] = "off",
+	[SOCKET_TIMER_RETRANSMIT] = "on",
+	[SOCKET_TIMER_KEEPALIVE] = "keepalive",
+	[SOCKET_TIMER_TIMEWAIT] = "timewait",
+	[SOCKET_TIMER_PROBE] = "persist",
+};
+static_assert(ARRAY_SIZE(timer_names) == SOCKET_TIMER_COUNT, "a name for each timer");
+
+const char *socket_timer_name(enum socket_timer timer)
+{
+	if ((unsigned)timer >= SOCKET_TIMER_COUNT)
+		return "?";
+	return timer_names[timer];
+}
+
+static bool is_unspecified(const struct tcp_endpoint *endpoint)
+{
+	static const struct tcp_address none;
+
+	return endpoint->port == 0 &&
+	       memcmp(endpoint->address.bytes, none.bytes, sizeof(none.bytes)) == 0;
+}
+
+static struct tcp_endpoint endpoint_of(int family, const __be32 *address, __be16 port)
+{
+	struct tcp_endpoint endpoint = {.port = ntohs(port)};
+
+	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)address)) {
+		endpoint.address.family = AF_INET;
+		memcpy(endpoint.address.bytes, &address[3], 4);
+	} else {
+		endpoint.address.family = family;
+		memcpy(endpoint.address.bytes, address, family == AF_INET ? 4 : 16);
+	}
+	return endpoint;
+}
+
+static struct tcp_key key_of(int family, const struct inet_diag_sockid *id)
+{
+	struct tcp_key key = {
+		.local = endpoint_of(family, id->idiag_src, id->idiag_sport),
+		.remote = endpoint_of(family, id->idiag_dst, id->idiag_dport),
+	};
+
+	/* A listener bound to a v4-mapped address: both ends are to be of one family. */
+	if (key.local.address.family == AF_INET && is_unspecified(&key.remote))
+		key.remote.address.family = AF_INET;
+	return key;
+}
+
+static struct socket_status status_of(const struct inet_diag_msg *message)
+{
+	struct socket_status status = {
+		.key = key_of(message->idiag_family, &message->id),
+		.state = message->idiag_state == TCP_NEW_SYN_RECV ? TCP_SYN_RECV
+								  : message->idiag_state,
+		.retransmits = message->idiag_retrans,
+		.receive_queue = message->idiag_rqueue,
+		.send_queue = message->idiag_wqueue,
+		.inode = message->idiag_inode,
+		.uid = message->idiag_uid,
+	};
+
+	if (message->idiag_timer < SOCKET_TIMER_COUNT)
+		status.timer = message->idiag_timer;
+	/* Before 5.4 an overdue timer showed as a huge unsigned number: EXPIRES_IN_MS(). */
+	if (status.timer != SOCKET_TIMER_OFF && message->idiag_expires <= INT32_MAX)
+		status.timer_left_ms = message->idiag_expires;
+	/* inet_twsk_diag_fill() is the only one that says 3. */
+	status.minisock = status.timer == SOCKET_TIMER_TIMEWAIT;
+	return status;
+}
+
+static void visit_socket(const struct nlmsghdr *header, struct walk *walk)
+{
+	struct socket_status status;
+
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(struct inet_diag_msg))
+		return;
+	walk->sockets++;
+	status = status_of(mnl_nlmsg_get_payload(header));
+	if (status.state >= TCP_STATE_COUNT || !(walk->states & 1U << status.state))
+		return;
+	if (walk->stopped == 0)
+		walk->stopped = walk->visit(&status, walk->context);
+}
+
+/* The errno that ends an answer: in NLMSG_ERROR, and since 4.18 in NLMSG_DONE. */
+static int error_of(const struct nlmsghdr *header)
+{
+	int error;
+
+	if (mnl_nlmsg_get_payload_len(header) < sizeof(error))
+		return header->nlmsg_type == NLMSG_ERROR ? -EBADMSG : 0;
+	memcpy(&error, mnl_nlmsg_get_payload(header), sizeof(error));
+	return error < 0 ? error : 0;
+}
+
+/* One message: 0 when more are to come, 1 when it is the last one, or -errno. */
+static int read_message(const struct sockdiag *diag, const struct nlmsghdr *header,
+			struct walk *walk)
+{
+	int r;
+
+	if (header->nlmsg_seq != diag->sequence)
+		return 0;
+	if (header->nlmsg_flags & NLM_F_DUMP_INTR)
+		walk->interrupted = true;
+	switch (header->nlmsg_type) {
+	case NLMSG_NOOP:
+		return 0;
+	case NLMSG_OVERRUN:
+		walk->interrupted = true;
+		return 0;
+	case NLMSG_ERROR:
+	case NLMSG_DONE:
+		r = error_of(header);
+		return r < 0 ? r : 1;
+	default:
+		visit_socket(header, walk);
+		return 0;
+	}
+}
+
+/* The messages that one recvmsg(2) gives. Returns as read_message() does. */
+static int read_part(struct sockdiag *diag, struct walk *walk)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)diag->part;
+	size_t before = walk->sockets;
+	ssize_t n;
+	int left, r = 0;
+
+	do {
+		n = mnl_socket_recvfrom(diag->socket, diag->part, sizeof(diag->part));
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == ENOBUFS) {
+		walk->lost = true;
+		return 1;
+	}
+	if (n < 0)
+		return -errno;
+	for (left = (int)n; r == 0 && mnl_nlmsg_ok(header, left);
+	     header = mnl_nlmsg_next(header, &left))
+		r = read_message(diag, header, walk);
+	walk->parts += walk->sockets > before;
+	return r;
+}
+
+/* Reads a dump to its end without looking: until then the kernel refuses another one (EBUSY). */
+static void drain(struct sockdiag *diag)
+{
+	ssize_t n;
+
+	do {
+		n = recv(mnl_socket_get_fd(diag->socket), diag->part, sizeof(diag->part),
+			 MSG_DONTWAIT);
+	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
+}
+
+static int send_request(struct sockdiag *diag, int type, int flags, const void *body, size_t length)
+{
+	char buffer[REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+
+	header->nlmsg_type = (uint16_t)type;
+	header->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+	header->nlmsg_seq = ++diag->sequence;
+	memcpy(mnl_nlmsg_put_extra_header(header, length), body, length);
+	while (mnl_socket_sendto(diag->socket, header, header->nlmsg_len) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/*
+ * SOCK_DIAG_BY_FAMILY knows one family at a time, and each dump walks the whole hash table of
+ * connections (inet_diag_dump_icsk()), empty or not. The older request TCPDIAG_GETSOCK takes
+ * AF_UNSPEC for granted (inet_diag_dump_compat()), and so gives both families in one walk.
+ */
+static int send_dump(struct sockdiag *diag, int family, uint32_t states,
+		     const struct inet_diag_sockid *id)
+{
+	struct inet_diag_req_v2 one = {
+		.sdiag_family = (uint8_t)family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = states,
+		.id = *id,
+	};
+	struct inet_diag_req both = {.idiag_states = states, .id = *id};
+
+	if (family == AF_UNSPEC)
+		return send_request(diag, TCPDIAG_GETSOCK, NLM_F_DUMP, &both, sizeof(both));
+	return send_request(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &one, sizeof(one));
+}
+
+static int dump_once(struct sockdiag *diag, int family, const struct inet_diag_sockid *id,
+		     struct walk *walk)
+{
+	uint32_t states = walk->states;
+	int r;
+
+	/* A request socket has a state of its own inside the kernel, and is shown as SYN-RECEIVED.
+	 */
+	if (states & 1U << TCP_SYN_RECV)
+		states |= 1U << TCP_NEW_SYN_RECV;
+	r = send_dump(diag, family, states, id);
+	while (r == 0 && walk->stopped == 0)
+		r = read_part(diag, walk);
+	if (r < 0 || walk->stopped != 0 || walk->lost)
+		drain(diag);
+	if (r < 0)
+		return r;
+	return walk->stopped;
+}
+
+static int dump(struct sockdiag *diag, int family, const struct inet_diag_sockid *id,
+		uint32_t states, sockdiag_visit visit, void *context)
+{
+	for (int attempt = 1;; attempt++) {
+		struct walk walk = {
+			.states = states ? states : ALL_STATES,
+			.visit = visit,
+			.context = context,
+		};
+		int r = dump_once(diag, family, id, &walk);
+
+		diag->whole = r == 0 && walk.parts <= 1 && !walk.interrupted && !walk.lost;
+		if (r != 0 || !(walk.interrupted || walk.lost))
+			return r;
+		if (attempt == DUMP_ATTEMPTS)
+			return walk.lost ? -ENOBUFS : 0;
+	}
+}
+
+int sockdiag_dump(struct sockdiag *diag, int family, uint32_t states, sockdiag_visit visit,
+		  void *context)
+{
+	static const struct inet_diag_sockid any;
+
+	return dump(diag, family, &any, states, visit, context);
+}
+
+bool sockdiag_whole(const struct sockdiag *diag)
+{
+	return diag->whole;
+}
+
+struct search {
+	const struct tcp_key *key;
+	struct socket_status found;
+};
+
+/* The exact lookup falls back to a listener at the local address (inet_lookup()), and a dump by
+ * ports shows other addresses: only the very key counts. */
+static int keep_match(const struct socket_status *status, void *context)
+{
+	struct search *search = context;
+
+	if (!tcp_key_equal(&status->key, search->key))
+		return 0;
+	search->found = *status;
+	return 1;
+}
+
+static void put_address(__be32 *ret, const struct tcp_address *address)
+{
+	memcpy(ret, address->bytes, address->family == AF_INET ? 4 : 16);
+}
+
+static struct inet_diag_sockid id_of(const struct tcp_key *key)
+{
+	struct inet_diag_sockid id = {
+		.idiag_sport = htons(key->local.port),
+		.idiag_dport = htons(key->remote.port),
+		.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE},
+	};
+
+	/* inet_diag_find_one_icsk(): idiag_src is our end, as in a dump. */
+	put_address(id.idiag_src, &key->local.address);
+	put_address(id.idiag_dst, &key->remote.address);
+	return id;
+}
+
+int sockdiag_find(struct sockdiag *diag, const struct tcp_key *key, struct socket_status *ret)
+{
+	struct search search = {.key = key};
+	struct walk walk = {.states = ALL_STATES, .visit = keep_match, .context = &search};
+	/* A lookup of AF_INET finds v4-mapped sockets of AF_INET6 too: inet_match() compares
+	 * skc_daddr and skc_rcv_saddr, which they have as well. */
+	struct inet_diag_req_v2 request = {
+		.sdiag_family = (uint8_t)key->local.address.family,
+		.sdiag_protocol = IPPROTO_TCP,
+		.idiag_states = ALL_STATES,
+		.id = id_of(key),
+	};
+	int r = send_request(diag, SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request));
+
+	/* One message and nothing behind it, or an error. */
+	while (r == 0 && walk.sockets == 0)
+		r = read_part(diag, &walk);
+	if (walk.lost)
+		return -ENOBUFS;
+	if (r < 0)
+		return r;
+	if (walk.stopped == 0)
+		return -ENOENT;
+	*ret = search.found;
+	return 0;
+}
+
+int sockdiag_get(struct sockdiag *diag, const struct tcp_key *key, struct socket_status *ret)
+{
+	struct inet_diag_sockid ports = {
+		.idiag_sport = htons(key->local.port),
+		.idiag_dport = htons(key->remote.port),
+	};
+	struct search search = {.key = key};
+	int r = sockdiag_find(diag, key, ret);
+
+	if (r != -ENOENT)
+		return r;
+	r = dump(diag, AF_UNSPEC, &ports, 0, keep_match, &search);
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	*ret = search.found;
+	return 0;
+}
+
+static int ignore(const struct socket_status *status, void *context)
+{
+	(void)status;
+	(void)context;
+	return 0;
+}
+
+/* Whether the kernel answers at all. LISTEN alone leaves the large table out. */
+static int probe(struct sockdiag *diag, struct why *why)
+{
+	int r = sockdiag_dump(diag, AF_UNSPEC, 1U << TCP_LISTEN, ignore, NULL);
+
+	if (r == -ENOENT || r == -EOPNOTSUPP || r == -EPROTONOSUPPORT) {
+		why_say(why, -ENOTSUP,
+			"this kernel does not list TCP sockets (CONFIG_INET_TCP_DIAG): "
+			"load the module tcp_diag as root: modprobe tcp_diag");
+		return -ENOTSUP;
+	}
+	if (r < 0)
+		return why_set(why, r, "cannot list the TCP sockets over netlink");
+	return 0;
+}
+
+static int open_socket(int netns_fd, struct mnl_socket **ret)
+{
+	int home = netns_enter(netns_fd);
+	struct mnl_socket *socket;
+	int error;
+
+	if (home < 0)
+		return home;
+	socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	error = -errno;
+	netns_leave(home);
+	if (!socket)
+		return error;
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) {
+		error = -errno;
+		mnl_socket_close(socket);
+		return error;
+	}
+	*ret = socket;
+	return 0;
+}
+
+int sockdiag_open(int netns_fd, struct sockdiag **ret, struct why *why)
+{
+	struct sockdiag *diag = calloc(1, sizeof(*diag));
+	int r;
+
+	if (!diag)
+		return why_set(why, -ENOMEM, "cannot list the TCP sockets");
+	r = open_socket(netns_fd, &diag->socket);
+	if (r < 0)
+		why_set(why, r, "cannot open a socket of the family NETLINK_SOCK_DIAG");
+	else
+		r = probe(diag, why);
+	if (r < 0) {
+		sockdiag_close(diag);
+		return r;
+	}
+	*ret = diag;
+	return 0;
+}
+
+void sockdiag_close(struct sockdiag *diag)
+{
+	if (!diag)
+		return;
+	if (diag->socket)
+		mnl_socket_close(diag->socket);
+	free(diag);
+}

@@ -1,0 +1,148 @@
+/* For the tests of this folder: a network namespace of their own, and connections over its lo. */
+#ifndef CONTEST_OBSERVE_TESTNET_H
+#define CONTEST_OBSERVE_TESTNET_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tcp/key.h"
+
+/* Why this process is not in a namespace of its own; NULL: it is. */
+static const char *not_alone;
+
+/* The whole test program moves: nothing that it does is to be seen outside. */
+static void be_alone(void)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd;
+
+	/* TSan has a thread of its own, with which there is no other user namespace (EINVAL). */
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
+		not_alone = strerror(errno);
+		return;
+	}
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+		not_alone = strerror(errno);
+	if (fd >= 0)
+		close(fd);
+}
+
+#define NEEDS_NAMESPACE()                                                                          \
+	do {                                                                                       \
+		if (not_alone) {                                                                   \
+			print_message("no network namespace: %s\n", not_alone);                    \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
+
+/* A listener on @address (any port), which takes v4 as well when it is "::". */
+static inline int listen_at(const char *address)
+{
+	struct tcp_endpoint endpoint = {0};
+	struct sockaddr_storage at;
+	socklen_t length;
+	int fd;
+
+	assert_int_equal(tcp_address_parse(address, &endpoint.address), 0);
+	tcp_endpoint_to_sockaddr(&endpoint, &at, &length);
+	fd = socket(endpoint.address.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, length), 0);
+	assert_int_equal(listen(fd, 64), 0);
+	return fd;
+}
+
+static inline uint16_t port_of(int fd)
+{
+	struct sockaddr_storage at;
+	socklen_t length = sizeof(at);
+	struct tcp_endpoint endpoint;
+
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+	assert_int_equal(tcp_endpoint_from_sockaddr((struct sockaddr *)&at, &endpoint), 0);
+	return endpoint.port;
+}
+
+/* connect(2) of @fd (-1: a new socket) to @address. */
+static inline int connect_to(int fd, const char *address, uint16_t port)
+{
+	struct tcp_endpoint endpoint = {.port = port};
+	struct sockaddr_storage to;
+	socklen_t length;
+
+	assert_int_equal(tcp_address_parse(address, &endpoint.address), 0);
+	tcp_endpoint_to_sockaddr(&endpoint, &to, &length);
+	if (fd < 0)
+		fd = socket(endpoint.address.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, length), 0);
+	return fd;
+}
+
+/* A connection between two sockets of this process. */
+struct pair {
+	int listener, client, server;
+	struct tcp_key key, reverse; /* as the client, and as the server sees it */
+};
+
+static inline struct pair pair_open(const char *listen, const char *connect)
+{
+	struct pair pair = {.listener = listen_at(listen)};
+
+	pair.client = connect_to(-1, connect, port_of(pair.listener));
+	pair.server = accept(pair.listener, NULL, NULL);
+	assert_true(pair.server >= 0);
+	assert_int_equal(tcp_key_of_socket(pair.client, &pair.key), 0);
+	pair.reverse = tcp_key_reverse(&pair.key);
+	return pair;
+}
+
+static inline void close_once(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Without a trace: RST, whatever the state. */
+static inline void reset_once(int *fd)
+{
+	struct linger none = {.l_onoff = 1};
+
+	if (*fd >= 0)
+		setsockopt(*fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	close_once(fd);
+}
+
+static inline void pair_close(struct pair *pair)
+{
+	reset_once(&pair->client);
+	reset_once(&pair->server);
+	close_once(&pair->listener);
+}
+
+/* The peer's FIN is here. */
+static inline void read_end(int fd)
+{
+	char byte;
+
+	assert_int_equal(read(fd, &byte, 1), 0);
+}
+
+#endif

@@ -1,0 +1,49 @@
+# What all scenarios share. `load helpers` and bats' own run; the program is $CONTEST.
+
+bats_require_minimum_version 1.5.0
+
+root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+CONTEST=${CONTEST:-$root/build/contest}
+[[ $CONTEST == /* ]] || CONTEST=$root/$CONTEST
+export CONTEST root
+export LC_ALL=C.UTF-8
+unset COLUMNS NO_COLOR POSIXLY_CORRECT
+
+setup_file() {
+	[ -x "$CONTEST" ] || {
+		echo "no program at $CONTEST: run make, or set CONTEST" >&2
+		return 1
+	}
+}
+
+# contest ARGUMENTS…: for `run`.
+contest() {
+	"$CONTEST" "$@"
+}
+
+# fails_with STATUS LINE ARGUMENTS…: this status, nothing on stdout, exactly this line on stderr.
+fails_with() {
+	local wanted_status=$1 wanted_line=$2
+	shift 2
+	run --separate-stderr contest "$@"
+	echo "status $status, stdout: $output, stderr: $stderr"
+	[ "$status" -eq "$wanted_status" ]
+	[ -z "$output" ]
+	# shellcheck disable=SC2154 # set by run --separate-stderr
+	[ "$stderr" = "$wanted_line" ]
+}
+
+# Skips the test, with the reason, where a program is missing.
+needs() {
+	local program
+	for program; do
+		command -v "$program" >/dev/null || skip "$program is not installed"
+	done
+}
+
+# Skips the test where this user cannot make worlds (user namespaces, or root).
+needs_worlds() {
+	unshare --user --map-root-user --net true 2>/dev/null ||
+		unshare --net true 2>/dev/null ||
+		skip "neither user namespaces nor root: $(unshare --user true 2>&1 | head -n 1)"
+}
