@@ -148,21 +148,26 @@ int stage_open(struct stage *stage, const struct world_spec *spec)
 	return 0;
 }
 
-int stage_sysctl(struct stage *stage, size_t host, const char *name, long value)
+int stage_sysctl_text(struct stage *stage, size_t host, const char *name, const char *value)
 {
-	char text[24];
-	int r;
+	int r = host_sysctl(world_host(stage->world, host), name, value);
 
-	snprintf(text, sizeof(text), "%ld", value);
-	r = host_sysctl(world_host(stage->world, host), name, text);
 	if (r == -ENOENT)
 		return stage_not_testable(stage, "this kernel has no %s per network namespace",
 					  name);
 	if (r == -EACCES || r == -EPERM)
 		return stage_not_testable(stage, "%s may not be set here", name);
 	if (r < 0)
-		return stage_fail(stage, r, "cannot set %s to %ld", name, value);
+		return stage_fail(stage, r, "cannot set %s to %s", name, value);
 	return 0;
+}
+
+int stage_sysctl(struct stage *stage, size_t host, const char *name, long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%ld", value);
+	return stage_sysctl_text(stage, host, name, text);
 }
 
 /* ---- processes */

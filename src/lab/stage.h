@@ -82,6 +82,8 @@ int stage_open(struct stage *stage, const struct world_spec *spec);
 
 /* A sysctl of a host; not testable when the kernel has none of that name. */
 int stage_sysctl(struct stage *stage, size_t host, const char *name, long value);
+/* The same for a value that is more than one number: "40000 40999". */
+int stage_sysctl_text(struct stage *stage, size_t host, const char *name, const char *value);
 
 /* ---- sockets */
 
@@ -117,6 +119,17 @@ struct pair_options {
  */
 int stage_pair(struct stage *stage, const struct pair_options *options, struct pair *ret);
 void pair_close(struct pair *pair);
+
+/*
+ * Only connect(2), as @options say (the listener there is not used: one must be open at the
+ * server), for outcomes that are measured: returns 0 and the socket, or the negative errno that
+ * connect() or bind() gave, -ETIMEDOUT after @seconds, without failing the stage.
+ * @ret_key (may be NULL): the key of the connection, when it came about.
+ */
+int stage_connect(struct stage *stage, const struct pair_options *options, double seconds,
+		  int *ret_fd, struct tcp_key *ret_key);
+/* accept(2) within @seconds: 0 and the socket, or -errno without failing the stage. */
+int stage_accept(struct stage *stage, int listener, double seconds, int *ret_fd);
 
 /* close(2) of *fd, sets it to -1, and tells the observer. 0 or -errno. */
 int stage_shut(struct stage *stage, int *fd);

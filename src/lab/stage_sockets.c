@@ -64,10 +64,12 @@ int stage_listen(struct stage *stage, size_t host, int family, uint16_t port, in
 	return 0;
 }
 
-/* connect(2) that gives up after CONNECT_SECONDS, without leaving a timeout on the socket. */
-static int connect_to(int fd, const struct tcp_endpoint *target)
+/* connect(2) that gives up after @seconds, without leaving a timeout on the socket. */
+static int connect_to(int fd, const struct tcp_endpoint *target, double seconds)
 {
-	struct timeval limit = {.tv_sec = CONNECT_SECONDS}, none = {0};
+	int64_t ns = (int64_t)(seconds * NS_PER_S);
+	struct timeval limit = {.tv_sec = ns / NS_PER_S, .tv_usec = ns % NS_PER_S / NS_PER_US};
+	struct timeval none = {0};
 	struct sockaddr_storage name;
 	socklen_t length;
 	int r = 0;
@@ -80,46 +82,72 @@ static int connect_to(int fd, const struct tcp_endpoint *target)
 	return r;
 }
 
-static int connect_client(struct stage *stage, const struct pair_options *options,
-			  const struct tcp_address *server, int *ret_fd)
+/* A client's socket, bound where the options ask for it. */
+static int open_client(struct stage *stage, const struct pair_options *options, int *ret_fd)
 {
 	const struct host *on = world_host(stage->world, options->client_host);
 	const struct tcp_address *address = options->client_address;
 	CLEANUP_CLOSE int fd = host_socket(on, options->family, SOCK_STREAM, 0);
-	struct tcp_endpoint target = {.address = *server, .port = options->port};
-	int r;
+	int r, yes = 1;
 
-	TRY(stage, fd);
-	if (options->prepare)
-		TRY(stage, options->prepare(fd, options->context));
-	if (!address)
-		address = host_address(on, options->family, 0);
+	if (fd < 0)
+		return fd;
+	if (options->prepare) {
+		r = options->prepare(fd, options->context);
+		if (r < 0)
+			return r;
+	}
 	if (options->client_port || options->client_address) {
-		int yes = 1;
-
+		if (!address)
+			address = host_address(on, options->family, 0);
 		/* A port that an earlier connection of the arm holds in TIME-WAIT is no obstacle
 		 * to naming it again; whether the connection may be made is what is tested. */
-		TRY_SYS(stage, setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)));
-		TRY(stage, bind_to(fd, address, options->client_port));
+		if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes)) < 0)
+			return -errno;
+		r = bind_to(fd, address, options->client_port);
+		if (r < 0)
+			return r;
 	}
-	r = connect_to(fd, &target);
-	if (r < 0)
-		return stage_fail(stage, r, "connect() from %s to port %u", host_name(on),
-				  options->port);
 	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 
-static int accept_one(struct stage *stage, int listener, int *ret_fd)
+int stage_connect(struct stage *stage, const struct pair_options *options, double seconds,
+		  int *ret_fd, struct tcp_key *ret_key)
 {
-	int r = wait_for(listener, POLLIN, deadline(CONNECT_SECONDS));
+	const struct pair_options chosen = options ? *options : PAIR_DEFAULT;
+	const struct tcp_address *address =
+		host_address(world_host(stage->world, chosen.server_host), chosen.family, 0);
+	CLEANUP_CLOSE int fd = -1;
+	struct tcp_endpoint target;
+	int r;
+
+	if (!address)
+		return -EAFNOSUPPORT;
+	target = (struct tcp_endpoint){.address = *address, .port = chosen.port};
+	r = open_client(stage, &chosen, &fd);
+	if (r == 0)
+		r = connect_to(fd, &target, seconds);
+	if (r == 0 && ret_key)
+		r = tcp_key_of_socket(fd, ret_key);
+	observer_kick(stage->observer);
+	if (r < 0)
+		return r;
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}
+
+int stage_accept(struct stage *stage, int listener, double seconds, int *ret_fd)
+{
+	int r = wait_for(listener, POLLIN, deadline(seconds));
 	int fd;
 
 	if (r < 0)
-		return stage_fail(stage, r, "no connection to accept");
+		return r;
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	if (fd < 0)
-		return stage_fail(stage, -errno, "accept()");
+		return -errno;
+	observer_kick(stage->observer);
 	*ret_fd = fd;
 	return 0;
 }
@@ -132,20 +160,22 @@ int stage_pair(struct stage *stage, const struct pair_options *options, struct p
 			    .listener = -1,
 			    .client_host = chosen.client_host,
 			    .server_host = chosen.server_host};
-	const struct tcp_address *address =
-		host_address(world_host(stage->world, chosen.server_host), chosen.family, 0);
 	int r = 0;
 
 	if (chosen.listener < 0)
 		r = stage_listen(stage, chosen.server_host, chosen.family, chosen.port,
 				 &pair.listener);
-	if (r == 0)
-		r = connect_client(stage, &chosen, address, &pair.client);
-	if (r == 0)
-		r = accept_one(stage, chosen.listener < 0 ? pair.listener : chosen.listener,
-			       &pair.server);
-	if (r == 0)
-		r = tcp_key_of_socket(pair.client, &pair.client_key);
+	if (r == 0) {
+		r = stage_connect(stage, &chosen, CONNECT_SECONDS, &pair.client, &pair.client_key);
+		if (r < 0)
+			stage_fail(stage, r, "connect() to port %u", chosen.port);
+	}
+	if (r == 0) {
+		r = stage_accept(stage, chosen.listener < 0 ? pair.listener : chosen.listener,
+				 CONNECT_SECONDS, &pair.server);
+		if (r < 0)
+			stage_fail(stage, r, "accept() on port %u", chosen.port);
+	}
 	if (r == 0) {
 		pair.server_key = tcp_key_reverse(&pair.client_key);
 		r = observer_look(stage->observer);
