@@ -268,28 +268,43 @@ static void counter_rows(const struct screen *screen, const json_t *hosts)
 	}
 }
 
+/* A detail of a change, two columns behind the last one. */
+static void __attribute__((format(printf, 2, 3))) detail(struct line *line, const char *format, ...)
+{
+	CLEANUP_FREE char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	va_end(args);
+	if (text)
+		put(line, STYLE_PLAIN, text);
+	line_to(line, line->next + 2);
+}
+
 static void change_row(const struct screen *screen, const json_t *change)
 {
-	const char *timer = text_of(change, "timer");
-	double retransmits = number_of(change, "retransmits");
+	const char *state = text_of(change, "state"), *timer = text_of(change, "timer");
 	struct line line = LINE(screen);
 
 	line_to(&line, 2 * INDENT);
 	putf(&line, STYLE_DIM, "%10.3f s", number_of(change, "t_s"));
 	line_to(&line, 2 * INDENT + 14);
-	put(&line, STYLE_PLAIN, text_of(change, "state"));
+	put(&line, STYLE_PLAIN, state);
 	line_to(&line, 2 * INDENT + 14 + 13);
 	if (*timer && strcmp(timer, "off") != 0)
-		putf(&line, STYLE_PLAIN, "timer %s %.3f s  ", timer, number_of(change, "timer_left_s"));
-	if (retransmits > 0)
-		putf(&line, STYLE_PLAIN, "repeated %.0f  ", retransmits);
+		detail(&line, "timer %s %.3f s", timer, number_of(change, "timer_left_s"));
+	if (number_of(change, "retransmits") > 0)
+		detail(&line, "repeated %.0f", number_of(change, "retransmits"));
+	/* In both queues the kernel counts a FIN as one byte. */
 	if (number_of(change, "receive_queue") > 0)
-		putf(&line, STYLE_PLAIN, "unread %.0f  ", number_of(change, "receive_queue"));
+		detail(&line, "unread %.0f", number_of(change, "receive_queue"));
 	if (number_of(change, "send_queue") > 0)
-		putf(&line, STYLE_PLAIN, "unsent %.0f  ", number_of(change, "send_queue"));
-	if (json_is_false(json_object_get(change, "owned")) &&
-	    strcmp(text_of(change, "state"), "CLOSED") != 0)
-		put(&line, STYLE_PLAIN, "no process");
+		detail(&line, "unacknowledged %.0f", number_of(change, "send_queue"));
+	if (json_is_integer(json_object_get(change, "inode")) &&
+	    number_of(change, "inode") == 0 && strcmp(state, "CLOSED") != 0)
+		detail(&line, "no process");
 	line_end(&line);
 }
 

@@ -282,7 +282,7 @@ static bool sack_edge(const struct machine *m, unsigned end, uint32_t seq)
 	if (me->syn_sent && m->end[!end].syn_sent &&
 	    !(me->sack_permitted && m->end[!end].sack_permitted))
 		return false;
-	return me->received.count && seq == seqset_top(&me->received);
+	return seq == seqset_top(&me->received);
 }
 
 /*
@@ -321,7 +321,7 @@ static bool in_window(const struct machine *m, unsigned end, uint32_t seq)
 	return seq_within(seq, me->received.edge, window ? window : 1);
 }
 
-void machine_abort(struct machine *m, enum rst_cause cause)
+static void abort_connection(struct machine *m, enum rst_cause cause)
 {
 	m->aborted = true;
 	if (cause == RST_REFUSED)
@@ -343,12 +343,12 @@ static enum rst_cause arrive_rst(struct machine *m, unsigned from, const struct 
 				    in_window(m, !from, s->seq);
 		return RST_IGNORED;
 	}
-	if (state == TCP_TIME_WAIT) {
+	if (state == TCP_TIME_WAIT || (me->presence == DOUBTFUL && me->time_wait)) {
 		me->presence = DOUBTFUL; /* net.ipv4.tcp_rfc1337 decides */
 		return cause == RST_ANSWERS_OLD_ACK ? cause : RST_INTO_TIME_WAIT;
 	}
 	me->presence = GONE;
-	machine_abort(m, cause);
+	abort_connection(m, cause);
 	return cause;
 }
 
@@ -406,4 +406,10 @@ enum rst_cause machine_arrive(struct machine *m, unsigned from, const struct seg
 		arrive_ack(me, s, now_ns);
 	note_time_wait(m);
 	return cause;
+}
+
+void machine_lose(struct machine *m, unsigned from, enum segment_role role, enum rst_cause cause)
+{
+	if (role == ROLE_RST && !has_left(m, !from))
+		abort_connection(m, cause); /* its sender is gone all the same */
 }

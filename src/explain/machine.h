@@ -88,7 +88,7 @@ void machine_send(struct machine *m, unsigned from, const struct segment *segmen
 enum rst_cause machine_arrive(struct machine *m, unsigned from, const struct segment *segment,
 			      enum segment_role role, enum rst_cause cause, int64_t now_ns);
 
-/* A RST ended the connection: it was taken, or it was lost and its sender is gone all the same. */
-void machine_abort(struct machine *m, enum rst_cause cause);
+/* The segment is known never to have arrived. */
+void machine_lose(struct machine *m, unsigned from, enum segment_role role, enum rst_cause cause);
 
 #endif

@@ -60,10 +60,8 @@ static bool is_keepalive(const struct machine_end *me, const struct machine_end 
 		return false;
 	if (!other->acked_known) /* the other direction is not in the capture */
 		return s->payload_length == 0 && s->seq == next - 1 && !me->syn_sent;
-	if (s->seq != other->acked - 1 || seq_geq(s->seq, next))
-		return false;
-	/* One byte that is not yet acknowledged is that byte sent again. */
-	return s->payload_length == 0 || other->acked == next;
+	/* One byte that is not yet acknowledged is no keep-alive but that byte sent again. */
+	return s->seq == other->acked - 1 && seq_lt(s->seq, next);
 }
 
 static bool is_new(const struct machine_end *me, const struct segment *s)

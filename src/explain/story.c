@@ -161,8 +161,7 @@ void story_take(struct story *story, const struct segment *segment, size_t index
 	story->stale = true;
 	set_states(m, tracked);
 	if (tracked->lost) {
-		if (tracked->role == ROLE_RST)
-			machine_abort(m, tracked->cause);
+		machine_lose(m, from, tracked->role, tracked->cause);
 	} else if (tracked->delivered_ns > story->now_ns) {
 		put_under_way(story, at, tracked->delivered_ns, tracked->cause);
 	} else {

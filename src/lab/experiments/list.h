@@ -6,6 +6,8 @@
 
 #define EXPERIMENT_LIST                                                                            \
 	EXPERIMENT(active_close)                                                                   \
+	EXPERIMENT(time_wait_ownerless)                                                            \
+	EXPERIMENT(five_tuple)                                                                   \
 	EXPERIMENT(fin_wait2_timeout)                                                              \
 	EXPERIMENT(fin_wait2_to_time_wait)                                                         \
 	EXPERIMENT(fin_wait2_late_fin)                                                             \
