@@ -1,9 +1,9 @@
 /* contest lab: what experiments there are, what one of them is and last said, and a run. */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <jansson.h>
 
 #include "base/cleanup.h"
 #include "cmd/commands.h"
@@ -61,7 +61,8 @@ static int list_table(const struct screen *screen)
 		}
 		lab_report_length(one, takes, sizeof(takes));
 		if (r == 0)
-			r = table_add(table, (const char *const[]){one->id, takes, one->claim}, NULL);
+			r = table_add(table, (const char *const[]){one->id, takes, one->claim},
+				      NULL);
 	}
 	if (r == 0)
 		table_print(screen, table);
@@ -87,8 +88,8 @@ static int lab_list(const struct invocation *call)
 struct last {
 	json_t *document;     /* (owned) or NULL */
 	const json_t *result; /* in it, or NULL */
-	char *path;           /* (owned) */
-	struct why why;       /* a file that was passed over, or "" */
+	char *path;	      /* (owned) */
+	struct why why;	      /* a file that was passed over, or "" */
 };
 
 static void last_done(struct last *last)
@@ -131,17 +132,17 @@ static json_t *arms_json(const struct experiment *experiment)
 
 static json_t *show_json(const struct experiment *one, const struct last *last)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:o, s:s?, s:O?, s:O?, "
-			 "s:O?}",
-			 "schema", "contest.lab-show/1", "id", one->id, "claim", one->claim,
-			 "section", one->section, "source", one->source, "method", one->method,
-			 "why", one->why, "seconds", experiment_seconds(one), "quick",
-			 (int)experiment_is_quick(one), "alone", (int)one->alone, "arms",
-			 arms_json(one), "read_from", last->result ? last->path : NULL, "kernel",
-			 last->result ? json_object_get(last->document, "kernel") : NULL,
-			 "started",
-			 last->result ? json_object_get(last->document, "started") : NULL, "result",
-			 last->result);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:b, s:b, s:o, s:s?, s:O?, s:O?, "
+		"s:O?}",
+		"schema", "contest.lab-show/1", "id", one->id, "claim", one->claim, "section",
+		one->section, "source", one->source, "method", one->method, "why", one->why,
+		"seconds", experiment_seconds(one), "quick", (int)experiment_is_quick(one), "alone",
+		(int)one->alone, "arms", arms_json(one), "read_from",
+		last->result ? last->path : NULL, "kernel",
+		last->result ? json_object_get(last->document, "kernel") : NULL, "started",
+		last->result ? json_object_get(last->document, "started") : NULL, "result",
+		last->result);
 }
 
 static const char *document_text(const struct last *last, const char *name)
@@ -219,9 +220,10 @@ static const struct command list_verb = {
 static const struct command show_verb = {
 	.name = "show",
 	.summary = "show an experiment, its last result and the evidence",
-	.description = "Shows the claim, who says it, how it is settled and why it matters; then the "
-		       "last result with its numbers, ladders and socket timelines. The result is "
-		       "the latest below ./results unless --results names a file.",
+	.description =
+		"Shows the claim, who says it, how it is settled and why it matters; then the "
+		"last result with its numbers, ladders and socket timelines. The result is "
+		"the latest below ./results unless --results names a file.",
 	.operands = "ID",
 	.operand_noun = "experiment",
 	.operand_word = lab_experiment_word,

@@ -13,8 +13,8 @@
 #include "base/file.h"
 #include "lab/results.h"
 
-#define RESULTS       "results"
-#define LATEST        RESULTS "/latest"
+#define RESULTS	      "results"
+#define LATEST	      RESULTS "/latest"
 #define SAME_TIME_MAX 100 /* runs that begin in one second */
 
 /* A new folder named after the time: two runs never share one. */

@@ -24,15 +24,15 @@
 #define TIME_WIDTH   7 /* "  123 s" */
 
 struct lab_progress {
-	FILE *out;             /* (borrowed) */
+	FILE *out; /* (borrowed) */
 	enum color_choice color;
 	bool live;
 	int64_t drawn_ns;
-	unsigned drawn_width;  /* of the screen that the block was drawn for */
-	unsigned *columns;     /* of each line of the block (owned), so that a narrower screen, which
-				* breaks them, is counted right */
+	unsigned drawn_width; /* of the screen that the block was drawn for */
+	unsigned *columns;    /* of each line of the block (owned), so that a narrower screen, which
+			       * breaks them, is counted right */
 	size_t drawn, room;
-	size_t *unsaid;        /* finished, and not yet said (owned) */
+	size_t *unsaid; /* finished, and not yet said (owned) */
 	size_t unsaid_count;
 };
 
@@ -64,8 +64,8 @@ struct lab_progress *lab_progress_new(FILE *out, enum color_choice color, size_t
 enum screen_style lab_verdict_style(const char *verdict)
 {
 	static const enum screen_style styles[] = {
-		[VERDICT_HOLDS] = STYLE_GOOD,	     [VERDICT_REFUTED] = STYLE_BAD,
-		[VERDICT_CHANGED] = STYLE_WARN,	     [VERDICT_INCONCLUSIVE] = STYLE_WARN,
+		[VERDICT_HOLDS] = STYLE_GOOD,	    [VERDICT_REFUTED] = STYLE_BAD,
+		[VERDICT_CHANGED] = STYLE_WARN,	    [VERDICT_INCONCLUSIVE] = STYLE_WARN,
 		[VERDICT_NOT_TESTABLE] = STYLE_DIM, [VERDICT_ERROR] = STYLE_BAD,
 	};
 	int known = verdict ? verdict_parse(verdict) : -1;

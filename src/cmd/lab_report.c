@@ -13,7 +13,7 @@
 #include "render/ladder.h"
 #include "render/line.h"
 
-#define INDENT       2
+#define INDENT	     2
 #define LABEL_WIDTH  12 /* "Last result " and its like */
 #define VERDICT_ROOM 19 /* "not testable here" and a gap */
 #define ROWS_SHOWN   40 /* of a socket's timeline */
@@ -42,8 +42,8 @@ static void put(struct line *line, enum screen_style style, const char *text)
 		line_put(line, style, screen_clean(line->screen, text, strlen(text), clean, room));
 }
 
-static void __attribute__((format(printf, 3, 4))) putf(struct line *line, enum screen_style style,
-							const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+putf(struct line *line, enum screen_style style, const char *format, ...)
 {
 	CLEANUP_FREE char *text = NULL;
 	va_list args;
@@ -106,7 +106,7 @@ void lab_report_table(const struct screen *screen, const json_t *document)
 	char counts[256];
 	size_t i;
 
-	json_array_foreach(results, i, result) {
+	json_array_foreach (results, i, result) {
 		struct line line = LINE(screen);
 
 		if (strcmp(section, text_of(result, "section")) != 0) {
@@ -135,7 +135,7 @@ char *lab_report_counts(const json_t *document, char *text, size_t room)
 	unsigned counts[VERDICT_COUNT] = {0};
 	size_t i, used, all = json_array_size(results);
 
-	json_array_foreach(results, i, result) {
+	json_array_foreach (results, i, result) {
 		int verdict = verdict_parse(text_of(result, "verdict"));
 
 		if (verdict >= 0)
@@ -233,15 +233,15 @@ static void value_rows(const struct screen *screen, const json_t *values, unsign
 	const json_t *value;
 	const char *name;
 
-	json_object_foreach((json_t *)values, name, value)
+	json_object_foreach ((json_t *)values, name, value)
 		width = screen_columns(name) > width ? screen_columns(name) : width;
 	if (width > screen->width / 2)
 		width = screen->width / 2;
-	json_object_foreach((json_t *)values, name, value) {
+	json_object_foreach ((json_t *)values, name, value) {
 		line_to(&line, indent);
 		put(&line, STYLE_PLAIN, name);
-		line_to(&line, indent + width + 2 > line.next + 2 ? indent + width + 2
-								   : line.next + 2);
+		line_to(&line,
+			indent + width + 2 > line.next + 2 ? indent + width + 2 : line.next + 2);
 		put_value(&line, value);
 		line_end(&line);
 	}
@@ -252,7 +252,7 @@ static void counter_rows(const struct screen *screen, const json_t *hosts)
 	const json_t *counters, *value;
 	const char *host, *name;
 
-	json_object_foreach((json_t *)hosts, host, counters) {
+	json_object_foreach ((json_t *)hosts, host, counters) {
 		struct line line = LINE(screen);
 
 		if (json_object_size(counters) == 0)
@@ -260,7 +260,7 @@ static void counter_rows(const struct screen *screen, const json_t *hosts)
 		line_to(&line, INDENT);
 		putf(&line, STYLE_DIM, "counters of %s that moved", host);
 		line_end(&line);
-		json_object_foreach((json_t *)counters, name, value) {
+		json_object_foreach ((json_t *)counters, name, value) {
 			line_to(&line, 2 * INDENT);
 			putf(&line, STYLE_PLAIN, "%+10.0f  %s", json_number_value(value), name);
 			line_end(&line);
@@ -302,8 +302,8 @@ static void change_row(const struct screen *screen, const json_t *change)
 		detail(&line, "unread %.0f", number_of(change, "receive_queue"));
 	if (number_of(change, "send_queue") > 0)
 		detail(&line, "unacknowledged %.0f", number_of(change, "send_queue"));
-	if (json_is_integer(json_object_get(change, "inode")) &&
-	    number_of(change, "inode") == 0 && strcmp(state, "CLOSED") != 0)
+	if (json_is_integer(json_object_get(change, "inode")) && number_of(change, "inode") == 0 &&
+	    strcmp(state, "CLOSED") != 0)
 		detail(&line, "no process");
 	line_end(&line);
 }
@@ -313,7 +313,7 @@ static void socket_rows(const struct screen *screen, const json_t *sockets)
 	const json_t *socket, *change;
 	size_t i, k;
 
-	json_array_foreach(sockets, i, socket) {
+	json_array_foreach (sockets, i, socket) {
 		const json_t *changes = json_object_get(socket, "changes");
 		struct line line = LINE(screen);
 
@@ -321,7 +321,7 @@ static void socket_rows(const struct screen *screen, const json_t *sockets)
 		putf(&line, STYLE_DIM, "socket of %s, %s to %s", text_of(socket, "host"),
 		     text_of(socket, "local"), text_of(socket, "remote"));
 		line_end(&line);
-		json_array_foreach(changes, k, change) {
+		json_array_foreach (changes, k, change) {
 			if (k == ROWS_SHOWN)
 				break;
 			change_row(screen, change);
@@ -340,7 +340,7 @@ static void ladders(const struct screen *screen, const json_t *exchanges)
 	const json_t *json;
 	size_t i;
 
-	json_array_foreach(exchanges, i, json) {
+	json_array_foreach (exchanges, i, json) {
 		struct exchange *exchange;
 
 		if (exchange_from_json(json, &exchange) < 0) {
@@ -384,6 +384,6 @@ void lab_report_result(const struct screen *screen, const json_t *result)
 	verdict_row(screen, result, screen->width >= 70 ? VERDICT_ROOM : 2 * INDENT);
 	fputc('\n', screen->out);
 	value_rows(screen, json_object_get(result, "measured"), INDENT);
-	json_array_foreach(arms, i, arm)
+	json_array_foreach (arms, i, arm)
 		arm_result(screen, arm);
 }

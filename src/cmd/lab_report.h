@@ -1,4 +1,5 @@
-/* What the lab tells people: the verdict table of a run, and all that is known of one experiment. */
+/* What the lab tells people: the verdict table of a run, and all that is known of one experiment.
+ */
 #ifndef CONTEST_CMD_LAB_REPORT_H
 #define CONTEST_CMD_LAB_REPORT_H
 

@@ -76,7 +76,8 @@ static int check_choice(const struct invocation *call)
 				       "say what to run: --quick (a few seconds), --all, or the "
 				       "IDs that `contest lab list` shows");
 	if (ways > 1)
-		return invocation_fail(call, CLI_USAGE, "--all, --quick and IDs exclude each other");
+		return invocation_fail(call, CLI_USAGE,
+				       "--all, --quick and IDs exclude each other");
 	return CLI_DONE;
 }
 
@@ -118,7 +119,7 @@ static void block_signals(sigset_t *before)
 
 struct outcome {
 	json_t *document; /* (owned) */
-	int written;      /* 0 or -errno */
+	int written;	  /* 0 or -errno */
 	struct why why;
 };
 
@@ -141,8 +142,8 @@ static bool is_interrupted(const json_t *document)
 	return json_is_true(json_object_get(document, "interrupted"));
 }
 
-static void report(const struct invocation *call, const struct outcome *outcome,
-		   const char *folder, size_t asked)
+static void report(const struct invocation *call, const struct outcome *outcome, const char *folder,
+		   size_t asked)
 {
 	bool json = invocation_flag(call, "json");
 	size_t finished = json_array_size(json_object_get(outcome->document, "results"));
@@ -170,7 +171,7 @@ static bool is_bad(const json_t *document)
 	const json_t *result;
 	size_t i;
 
-	json_array_foreach(json_object_get(document, "results"), i, result) {
+	json_array_foreach (json_object_get(document, "results"), i, result) {
 		const char *verdict = json_string_value(json_object_get(result, "verdict"));
 		int known = verdict ? verdict_parse(verdict) : -EINVAL;
 
@@ -242,9 +243,10 @@ static int lab_run(const struct invocation *call)
 const struct command lab_run_verb = {
 	.name = "run",
 	.summary = "run experiments and judge their claims",
-	.description = "Runs the experiments at once, each in a process of its own, and prints what "
-		       "came of each claim. The results (results.json) and the packets (ID.pcapng) "
-		       "are left in a folder. Ctrl-C ends the run and keeps what is finished.",
+	.description =
+		"Runs the experiments at once, each in a process of its own, and prints what "
+		"came of each claim. The results (results.json) and the packets (ID.pcapng) "
+		"are left in a folder. Ctrl-C ends the run and keeps what is finished.",
 	.operands = "[ID...]",
 	.operand_noun = "experiment",
 	.operand_word = lab_experiment_word,
@@ -265,8 +267,9 @@ const struct command lab_run_verb = {
 			{"link", OPTION_CHOICE, "LINK",
 			 "the wire between the hosts (default: auto: tun, else veth)",
 			 .choices = links},
-			{"falsify", .help = "in worlds where the claims are false: every verdict must "
-					    "change"},
+			{"falsify",
+			 .help = "in worlds where the claims are false: every verdict must "
+				 "change"},
 			{NULL},
 		},
 	.examples =

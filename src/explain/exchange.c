@@ -22,6 +22,7 @@ struct teller {
 	const struct connection *connection;
 	struct exchange *exchange;
 	uint32_t base[2]; /* what is 0 in the exchange */
+	bool *held;	  /* (borrowed) of each segment: see mark_held() */
 	unsigned fins[2]; /* seen so far */
 	int ttl[2];	  /* of all segments of the end but RST; -1 none yet, -2 various */
 };
@@ -156,28 +157,22 @@ static uint32_t base_of(const struct connection *connection, unsigned end)
 	return ends[end].isn - 1;
 }
 
-/* Whether something that its sender sent later was there before it. */
-static bool was_overtaken(const struct connection *connection, size_t at)
+/* Held up on the way is what arrived after something that its sender sent later. */
+static void mark_held(const struct connection *connection, bool *held)
 {
-	const struct tracked_segment *tracked = &connection->segments[at];
+	int64_t first_ns[2] = {INT64_MAX, INT64_MAX}; /* arrival of what was sent later */
 
-	for (size_t i = at + 1; i < connection->count; i++) {
-		const struct tracked_segment *later = &connection->segments[i];
+	for (size_t at = connection->count; at-- > 0;) {
+		const struct tracked_segment *tracked = &connection->segments[at];
+		int64_t *first = &first_ns[tracked->from];
 
-		if (later->segment.time_ns >= tracked->delivered_ns)
-			break;
-		if (!later->lost && later->from == tracked->from &&
-		    later->delivered_ns < tracked->delivered_ns)
-			return true;
+		if (tracked->lost)
+			continue;
+		held[at] = tracked->delivered_ns > tracked->segment.time_ns &&
+			   *first < tracked->delivered_ns;
+		if (tracked->delivered_ns < *first)
+			*first = tracked->delivered_ns;
 	}
-	return false;
-}
-
-static enum exchange_fate fate_of(const struct connection *connection, size_t at)
-{
-	if (connection->segments[at].lost)
-		return EXCHANGE_DROPPED;
-	return was_overtaken(connection, at) ? EXCHANGE_HELD : EXCHANGE_DELIVERED;
 }
 
 /* No interval is negative, even where the capture's clock went back. */
@@ -200,7 +195,9 @@ static int tell(const struct teller *teller, size_t at, size_t left_out)
 	row->time_ns = since(s->time_ns, first_ns);
 	row->delivered_ns = since(tracked->delivered_ns, first_ns);
 	row->from_right = tracked->from == TRACK_SERVER;
-	row->fate = fate_of(connection, at);
+	row->fate = connection->segments[at].lost ? EXCHANGE_DROPPED
+		    : teller->held[at]		  ? EXCHANGE_HELD
+						  : EXCHANGE_DELIVERED;
 	row->has_ack = s->flags & TCP_FLAG_ACK;
 	row->seq = s->seq - teller->base[tracked->from];
 	row->ack = row->has_ack ? s->ack - teller->base[!tracked->from] : 0;
@@ -270,15 +267,19 @@ struct exchange *connection_exchange(const struct connection *connection, const 
 				     const char *server, size_t limit)
 {
 	CLEANUP(drop_exchange) struct exchange *exchange = exchange_new();
+	CLEANUP_FREE bool *held = calloc(connection->count + 1, sizeof(*held));
 	struct teller teller = {
 		.connection = connection,
 		.exchange = exchange,
+		.held = held,
 		.base = {base_of(connection, 0), base_of(connection, 1)},
 		.ttl = {-1, -1},
 	};
 
-	if (!exchange || name_ends(exchange, connection, client, server) < 0 ||
-	    tell_all(&teller, limit) < 0)
+	if (!exchange || !held || name_ends(exchange, connection, client, server) < 0)
+		return NULL;
+	mark_held(connection, held);
+	if (tell_all(&teller, limit) < 0)
 		return NULL;
 	return TAKE_PTR(exchange);
 }

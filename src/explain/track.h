@@ -33,23 +33,25 @@ enum segment_role {
 	ROLE_ACK_OF_FIN_AGAIN, /* covers it again: answer to a repeated FIN */
 	ROLE_ACK_DUPLICATE,    /* nothing new in it */
 	ROLE_WINDOW_UPDATE,
-	ROLE_KEEPALIVE,
+	ROLE_KEEPALIVE, /* or a zero window probe, of the same shape */
 	ROLE_KEEPALIVE_ACK,
 	ROLE_FIN, /* first FIN of this end; its ACK may cover the other's (see below) */
 	ROLE_FIN_AND_ACK_OF_FIN, /* first FIN of this end, and acknowledges the other's FIN */
 	ROLE_FIN_REPEATED,
 	ROLE_RST,	    /* see enum rst_cause */
 	ROLE_CHALLENGE_ACK, /* RFC 5961: answer to an unexpected SYN or RST */
-	ROLE_STRAY,	    /* belongs to no connection that is known to be open */
-	ROLE_ILLEGAL,	    /* flag mixes that no TCP sends: a scan */
+	ROLE_STRAY,	    /* belongs to no connection that is known to be open: sent after a
+			     * RST, or a SYN with another ISN while both ends are still in */
+	ROLE_ILLEGAL,	    /* no TCP sends it: flag mixes of a scan, data beyond its own FIN */
 	ROLE_COUNT,
 };
 
 enum rst_cause {
 	RST_NONE,
 	RST_REFUSED,	      /* answers a SYN: no listener */
-	RST_UNREAD_DATA,      /* close() with data unread: no FIN of its sender before it */
-	RST_ABORT,	      /* SO_LINGER 0 or an abort: no FIN, nothing unread that is known */
+	RST_UNREAD_DATA,      /* data arrived that its sender had not answered: close() with data
+			       * unread; SO_LINGER 0 then looks the same. Usually without a FIN */
+	RST_ABORT,	      /* SO_LINGER 0 or an abort: nothing unread that is known */
 	RST_DATA_AFTER_CLOSE, /* answers data that came after its sender had closed */
 	RST_HALF_OPEN,	      /* answers a segment of a connection that its sender does not know */
 	RST_ANSWERS_OLD_ACK,  /* SYN met TIME_WAIT or LAST_ACK, whose ACK fits nothing here */
@@ -68,7 +70,8 @@ struct tracked_segment {
 	int64_t delivered_ns;	/* as fed; segment.time_ns when not known apart */
 	enum segment_role role;
 	enum rst_cause cause; /* when role is ROLE_RST */
-	int state[2];	      /* of both ends once it was sent and had arrived; -1 unknown */
+	int state[2];	      /* of both ends once it was sent and had arrived (when lost: once
+			       * it was sent); -1 unknown */
 };
 
 enum track_opening { OPENING_SEEN, OPENING_SIMULTANEOUS, OPENING_NOT_SEEN };
@@ -126,7 +129,10 @@ struct segment_passage {
 int tracker_feed(struct tracker *tracker, const struct segment *segment,
 		 const struct segment_passage *passage);
 
-/* Connections in order of their first segment. Borrowed; good until the next feed. */
+/*
+ * Connections in order of their first segment. Borrowed; good until the next feed. What is still
+ * under way counts as arrived. Brings the connection up to date, so not for two threads at once.
+ */
 size_t tracker_count(const struct tracker *tracker);
 const struct connection *tracker_connection(const struct tracker *tracker, size_t index);
 
@@ -140,8 +146,10 @@ const char *track_closing_name(enum track_closing closing);
 
 /*
  * The connection as an exchange (owned by the caller; NULL when memory is short) with at most
- * @limit rows (0: all): the opening and the end are kept and the middle left out. Names of the
- * ends are @client and @server.
+ * @limit rows (0: all): the opening and the end are kept and the middle left out; the note of the
+ * first row after the gap says so. Names of the ends are @client and @server. Numbers are relative
+ * to the ISN; where no SYN was seen, the first number seen is 1, and numbers that are small at both
+ * ends (a tcpdump text has them relative already) are left as they are.
  */
 struct exchange *connection_exchange(const struct connection *connection, const char *client,
 				     const char *server, size_t limit);

@@ -393,6 +393,8 @@ static void rst_in_the_window_is_challenged(void **state)
 					 "c PA 1 1 5       = data ESTABLISHED ESTABLISHED\n"
 					 "c R 500000       = rst/ignored ? ESTABLISHED\n"
 					 "s A 1 6          = ack ? ESTABLISHED\n"
+					 "c R 500000       = rst/ignored ? ESTABLISHED\n"
+					 "s A 1 6          = ack-duplicate ? ESTABLISHED\n"
 					 "s PA 1 6 5       = data\n"
 					 "c A 6 6          = ack ESTABLISHED ESTABLISHED\n");
 
@@ -580,7 +582,9 @@ static void syn_meets_last_ack(void **state)
 static void rst_into_time_wait(void **state)
 {
 	const struct connection *c = script_play(*state,
-						 CLOSED "c R 2   = rst/into-time-wait CLOSED ?\n");
+						 CLOSED "c R 2      = rst/into-time-wait CLOSED ?\n"
+							"c R 2      = rst/into-time-wait CLOSED ?\n"
+							"c R 2 lost = rst/into-time-wait\n");
 
 	assert_closing(c, CLOSING_GRACEFUL, TRACK_SERVER);
 	assert_time_wait(c, false, true);
@@ -651,6 +655,39 @@ static void keepalives(void **state)
 	assert_int_equal(c->end[0].bytes, 1);
 }
 
+static void keepalive_that_gave_up(void **state)
+{
+	/* Data had arrived unanswered, but what ends it is the silence. */
+	script_play(*state, OPEN "s PA 1 1 5         = data\n"
+				 "c A 1 6            = ack\n"
+				 "c A 0 6 t=60000    = keepalive\n"
+				 "c RA 1 6 t=61000   = rst/abort CLOSED CLOSED\n");
+}
+
+static void fin_at_another_number(void **state)
+{
+	const struct connection *c = script_play(*state, OPEN
+						 "c FA 50 1 = fin FIN-WAIT-1 ESTABLISHED\n"
+						 "c FA 1 1  = fin FIN-WAIT-1 CLOSE-WAIT\n"
+						 "s A 1 2   = ack-of-fin\n"
+						 "c FA 9 1  = illegal FIN-WAIT-2 CLOSE-WAIT\n");
+
+	assert_int_equal(c->end[0].fin_count, 1);
+	assert_int_equal(c->end[0].fin_seq, SCRIPT_CLIENT_ISN + 1);
+}
+
+static void rst_to_an_end_not_in_the_capture(void **state)
+{
+	const struct connection *c = script_play(*state, "c S 0      = syn\n"
+							 "c A 1 1    = handshake-ack\n"
+							 "c PA 1 1 5 = data\n"
+							 "c RA 3 1   = rst/ignored\n"
+							 "c PA 6 1 5 = data\n"
+							 "c RA 11 1  = rst/abort CLOSED CLOSED\n");
+
+	assert_closing(c, CLOSING_ABORTED, -1);
+}
+
 static void half_open(void **state)
 {
 	const struct connection *c =
@@ -666,12 +703,13 @@ static void half_open(void **state)
 
 static void one_direction_only(void **state)
 {
-	const struct connection *c = script_play(*state, "c S 0      = syn\n"
-							 "c A 1 1    = handshake-ack\n"
-							 "c PA 1 1 5 = data\n"
-							 "c A 6 101  = ack\n"
-							 "c FA 6 101 = fin\n"
-							 "c A 7 102  = ack-of-fin\n");
+	const struct connection *c = script_play(*state,
+						 "c S 0      = syn\n"
+						 "c A 1 1    = handshake-ack ESTABLISHED ?\n"
+						 "c PA 1 1 5 = data\n"
+						 "c A 6 101  = ack\n"
+						 "c FA 6 101 = fin\n"
+						 "c A 7 102  = ack-of-fin\n");
 	struct exchange *exchange = connection_exchange(c, "client", "server", 0);
 
 	assert_true(c->end[1].fin_inferred);
@@ -754,6 +792,15 @@ static void fast_open_not_taken(void **state)
 							 "c RA 6 1    = rst/abort CLOSED CLOSED\n");
 
 	assert_int_equal(c->end[0].bytes, 5);
+}
+
+static void rst_behind_fast_open_data(void **state)
+{
+	/* The server did not take the data with the SYN, so the RST is not at its RCV.NXT. */
+	script_play(*state, "c S 0 0 5   = syn\n"
+			    "s SA 0 1    = syn-ack\n"
+			    "c A 1 1     = handshake-ack\n"
+			    "c RA 6 1    = rst/ignored ? ESTABLISHED\n");
 }
 
 static void begun_in_the_middle(void **state)
@@ -974,6 +1021,9 @@ int main(void)
 		PLAYED(one_application_has_not_closed),
 		PLAYED(stuck_behind_a_zero_window),
 		PLAYED(keepalives),
+		PLAYED(keepalive_that_gave_up),
+		PLAYED(fin_at_another_number),
+		PLAYED(rst_to_an_end_not_in_the_capture),
 		PLAYED(half_open),
 		PLAYED(one_direction_only),
 		PLAYED(one_direction_of_the_second_closer),
@@ -982,6 +1032,7 @@ int main(void)
 		PLAYED(simultaneous_open),
 		PLAYED(fast_open_taken),
 		PLAYED(fast_open_not_taken),
+		PLAYED(rst_behind_fast_open_data),
 		PLAYED(begun_in_the_middle),
 		PLAYED(syn_was_missed),
 		PLAYED(scans_are_no_closes),

@@ -15,8 +15,9 @@
 #define SCHEMA_NAME    "contest.lab/"
 #define SCHEMA_VERSION 1
 #define DOCUMENT_MAX   (1u << 30)
-/* 15 digits say every number that was written with so many; 17 turn 30.4 into 30.399999999999999. */
-#define DUMP_FLAGS     (JSON_INDENT(1) | JSON_REAL_PRECISION(15))
+/* 15 digits say every number that was written with so many; 17 turn 30.4 into 30.399999999999999.
+ */
+#define DUMP_FLAGS (JSON_INDENT(1) | JSON_REAL_PRECISION(15))
 
 json_t *results_new(const char *link)
 {
@@ -141,7 +142,7 @@ const json_t *results_find(const json_t *document, const char *id)
 	const json_t *results = json_object_get(document, "results"), *entry;
 	size_t index;
 
-	json_array_foreach(results, index, entry) {
+	json_array_foreach (results, index, entry) {
 		const char *found = json_string_value(json_object_get(entry, "id"));
 
 		if (found && strcmp(found, id) == 0)

@@ -2,8 +2,8 @@
 #ifndef CONTEST_LAB_RESULTS_H
 #define CONTEST_LAB_RESULTS_H
 
-#include <stdio.h>
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/why.h"
 #include "lab/judgement.h"

@@ -32,10 +32,10 @@
 #include "lab/results.h"
 #include "lab/runner_child.h"
 
-#define TICK_NS  (200 * NS_PER_MS)
+#define TICK_NS	 (200 * NS_PER_MS)
 #define GRACE_NS (2 * NS_PER_S)
 /* After its result an experiment has nothing to do but to end. */
-#define EXIT_NS  (10 * NS_PER_S)
+#define EXIT_NS (10 * NS_PER_S)
 
 enum job_phase { JOB_WAITING, JOB_RUNNING, JOB_DONE };
 
@@ -43,19 +43,19 @@ struct job {
 	enum job_phase phase;
 	struct runner_child child;
 	int64_t started_ns, deadline_ns;
-	int64_t left_until_ns;  /* when it will be done, as it last said; 0: unknown */
-	json_t *result;         /* (owned) */
+	int64_t left_until_ns;	  /* when it will be done, as it last said; 0: unknown */
+	json_t *result;		  /* (owned) */
 	char killed_because[160]; /* why the runner killed it, or "" */
 	unsigned bad_lines;
-	bool news;              /* since the listener was last told */
+	bool news; /* since the listener was last told */
 };
 
 struct run {
 	const struct runner_options *options;
 	struct runner_progress *progress; /* (owned) as many as options->count, like jobs */
-	struct job *jobs;                 /* (owned) */
-	struct pollfd *polls;             /* (owned) one for the signals, one per job */
-	json_t *document;                 /* (owned) made at the beginning: it says when that was */
+	struct job *jobs;		  /* (owned) */
+	struct pollfd *polls;		  /* (owned) one for the signals, one per job */
+	json_t *document;		  /* (owned) made at the beginning: it says when that was */
 	int signal_fd;
 	sigset_t signals, mask_before;
 	struct sigaction child_before;
@@ -170,8 +170,7 @@ static void take_state(struct run *run, struct job *job, const json_t *event)
 		snprintf(progress->state, sizeof(progress->state), "%s", text);
 	/* Bounded, as the number comes from another process; a day is forever here. */
 	if (json_is_number(left) && json_number_value(left) >= 0 && json_number_value(left) < 86400)
-		job->left_until_ns =
-			clock_now_ns() + (int64_t)(json_number_value(left) * NS_PER_S);
+		job->left_until_ns = clock_now_ns() + (int64_t)(json_number_value(left) * NS_PER_S);
 	else
 		job->left_until_ns = 0;
 	job->news = true;
@@ -529,7 +528,8 @@ static void run_done(struct run *run)
 
 		/* Only after a failure of poll() is anything still there. */
 		runner_child_kill(&run->jobs[i].child);
-		while (run->jobs[i].child.pid > 0 && !runner_child_ended(&run->jobs[i].child, &status))
+		while (run->jobs[i].child.pid > 0 &&
+		       !runner_child_ended(&run->jobs[i].child, &status))
 			poll(NULL, 0, 1);
 		runner_child_done(&run->jobs[i].child);
 		json_decref(run->jobs[i].result);
@@ -549,7 +549,7 @@ static const char *link_used(const struct run *run)
 		const json_t *arms = json_object_get(run->jobs[i].result, "arms"), *arm;
 		size_t at;
 
-		json_array_foreach(arms, at, arm) {
+		json_array_foreach (arms, at, arm) {
 			const char *link = json_string_value(json_object_get(arm, "link"));
 
 			if (link && (strcmp(link, "tun") == 0 || strcmp(link, "veth") == 0))

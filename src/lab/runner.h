@@ -5,34 +5,34 @@
 #ifndef CONTEST_LAB_RUNNER_H
 #define CONTEST_LAB_RUNNER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <jansson.h>
 
 #include "base/why.h"
 #include "lab/play.h"
 
 enum runner_news {
-	RUNNER_STARTED,  /* an experiment began */
-	RUNNER_STATE,    /* its state or time left changed */
+	RUNNER_STARTED,	 /* an experiment began */
+	RUNNER_STATE,	 /* its state or time left changed */
 	RUNNER_FINISHED, /* its result is there */
-	RUNNER_TICK,     /* nothing new; called at least four times a second, for live lines */
+	RUNNER_TICK,	 /* nothing new; called at least four times a second, for live lines */
 };
 
 struct runner_progress {
 	const struct experiment *experiment;
 	bool running, finished;
 	char state[120];      /* what it says it is doing */
-	double left_s;        /* until it is done, as of now; < 0 unknown */
-	double seconds;       /* since it began */
+	double left_s;	      /* until it is done, as of now; < 0 unknown */
+	double seconds;	      /* since it began */
 	const json_t *result; /* when finished (borrowed) */
 };
 
 struct runner_options {
 	const struct experiment *const *experiments; /* which, in this order */
 	size_t count;
-	unsigned jobs;        /* at most so many at once; 0: no bound */
-	double watchdog_s;    /* 0: 60 s more than 1.5 times experiment_seconds(), of each */
+	unsigned jobs;	   /* at most so many at once; 0: no bound */
+	double watchdog_s; /* 0: 60 s more than 1.5 times experiment_seconds(), of each */
 	struct play_options play;
 	/* Called in the runner's thread. @which: index of the experiment; RUNNER_TICK: count. */
 	void (*listen)(enum runner_news news, const struct runner_progress *all, size_t count,

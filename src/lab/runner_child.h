@@ -13,8 +13,8 @@
 #include "lab/play.h"
 
 struct runner_child {
-	pid_t pid;         /* leader of its process group; 0: none */
-	int report_fd;     /* read end (owned), or -1 */
+	pid_t pid;     /* leader of its process group; 0: none */
+	int report_fd; /* read end (owned), or -1 */
 	struct line_reader reader;
 };
 

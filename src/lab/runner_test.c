@@ -30,7 +30,7 @@ static struct shared {
 	int running, most, alone_with_others, together;
 	pid_t arm; /* of "leaves-arm": a process that outlives it if nobody takes care */
 	int signals_blocked;
-} *shared;
+} * shared;
 
 static void say(int fd, const char *text)
 {
@@ -41,12 +41,13 @@ static void say_result(int fd, const char *id, const char *verdict)
 {
 	char text[512];
 
-	snprintf(text, sizeof(text),
-		 "{\"event\":\"result\",\"result\":{\"id\":\"%s\",\"claim\":\"c\",\"section\":\"A\","
-		 "\"source\":\"s\",\"verdict\":\"%s\",\"deciding\":\"\",\"summary\":\"said so\","
-		 "\"seconds\":0.5,\"measured\":{},\"arms\":[{\"link\":\"veth\"}],\"pcapng\":null,"
-		 "\"falsified\":false}}\n",
-		 id, verdict);
+	snprintf(
+		text, sizeof(text),
+		"{\"event\":\"result\",\"result\":{\"id\":\"%s\",\"claim\":\"c\",\"section\":\"A\","
+		"\"source\":\"s\",\"verdict\":\"%s\",\"deciding\":\"\",\"summary\":\"said so\","
+		"\"seconds\":0.5,\"measured\":{},\"arms\":[{\"link\":\"veth\"}],\"pcapng\":null,"
+		"\"falsified\":false}}\n",
+		id, verdict);
 	say(fd, text);
 }
 
@@ -92,7 +93,8 @@ int play_experiment(const struct experiment *experiment, const struct play_optio
 	if (is(experiment, "ok")) {
 		say_result(report_fd, experiment->id, "holds");
 	} else if (is(experiment, "states")) {
-		say(report_fd, "{\"event\":\"state\",\"text\":\"server FIN-WAIT-2\",\"left_s\":43.2}\n");
+		say(report_fd,
+		    "{\"event\":\"state\",\"text\":\"server FIN-WAIT-2\",\"left_s\":43.2}\n");
 		say_result(report_fd, experiment->id, "refuted");
 	} else if (is(experiment, "big")) {
 		/* Beyond any pipe's capacity, so that it comes in pieces. */
@@ -151,7 +153,8 @@ int play_experiment(const struct experiment *experiment, const struct play_optio
 		sigset_t mask;
 
 		sigprocmask(SIG_BLOCK, NULL, &mask);
-		shared->signals_blocked = sigismember(&mask, SIGTERM) || sigismember(&mask, SIGCHLD);
+		shared->signals_blocked = sigismember(&mask, SIGTERM) ||
+					  sigismember(&mask, SIGCHLD);
 		say_result(report_fd, experiment->id, "holds");
 	}
 	return 0;
@@ -176,7 +179,8 @@ struct made {
 	unsigned started, finished, ticks;
 	char state[120];
 	double left_s;
-	const char *interrupt_at_state_of; /* id whose first state makes the listener raise SIGINT */
+	const char
+		*interrupt_at_state_of; /* id whose first state makes the listener raise SIGINT */
 	const char *interrupt_when_finished;
 	int again; /* a second SIGINT behind the first */
 };
@@ -290,9 +294,9 @@ static void results_keep_the_asked_order(void **state)
 	results = json_object_get(made.document, "results");
 	assert_int_equal(result_count(&made), 6);
 	for (size_t i = 0; i < 6; i++)
-		assert_string_equal(json_string_value(json_object_get(json_array_get(results, i),
-								      "id")),
-				    made.list[i]->id);
+		assert_string_equal(
+			json_string_value(json_object_get(json_array_get(results, i), "id")),
+			made.list[i]->id);
 	assert_string_equal(text_of(&made, "states", "verdict"), "refuted");
 	assert_string_equal(text_of(&made, "big", "verdict"), "changed");
 	assert_string_equal(text_of(&made, "garbage-then-ok", "verdict"), "holds");
@@ -330,13 +334,16 @@ static void a_death_is_the_error_of_that_one(void **state)
 	assert_error(&made, "abort", "killed by signal 6 (Aborted)");
 	assert_error(&made, "kill", "killed by signal 9 (Killed)");
 	assert_error(&made, "exit3", "ended with status 3 and without a result");
-	assert_error(&made, "garbage",
-		     "ended with status 0 and without a result; what it reported could not be read");
+	assert_error(
+		&made, "garbage",
+		"ended with status 0 and without a result; what it reported could not be read");
 	assert_error(&made, "partial", "ended with status 0 and without a result");
-	assert_error(&made, "wrong-result",
-		     "ended with status 0 and without a result; what it reported could not be read");
-	assert_error(&made, "wrong-verdict",
-		     "ended with status 0 and without a result; what it reported could not be read");
+	assert_error(
+		&made, "wrong-result",
+		"ended with status 0 and without a result; what it reported could not be read");
+	assert_error(
+		&made, "wrong-verdict",
+		"ended with status 0 and without a result; what it reported could not be read");
 	assert_false(interrupted(&made));
 	json_decref(made.document);
 }
