@@ -131,16 +131,16 @@ static char *make_note(const struct teller *teller, const struct tracked_segment
 static char *make_options(const struct segment *s)
 {
 	const struct tcp_options *options = &s->options;
-	char text[OPTIONS_MAX] = "";
+	const char *fast_open = options->has_fastopen ? ", Fast Open" : "";
+	char text[OPTIONS_MAX];
 
 	if (!(s->flags & TCP_FLAG_SYN))
 		return NULL;
 	if (options->has_timestamps)
-		snprintf(text, sizeof(text), "TS %u ecr %u", options->ts_value, options->ts_echo);
+		snprintf(text, sizeof(text), "TS %u ecr %u%s", options->ts_value, options->ts_echo,
+			 fast_open);
 	else
-		snprintf(text, sizeof(text), "no TS");
-	if (options->has_fastopen)
-		strcat(text, ", Fast Open");
+		snprintf(text, sizeof(text), "no TS%s", fast_open);
 	return strdup(text);
 }
 

@@ -141,8 +141,10 @@ static void check(const struct script *script, const struct expected *expected)
 	const struct tracked_segment *tracked = find(script->tracker, expected->index, &connection);
 	char role[60];
 
-	if (!tracked)
+	if (!tracked) {
 		fail_msg("'%s' is in no connection", expected->line);
+		return;
+	}
 	script_roles[tracked->role] = script_causes[tracked->cause] = true;
 	snprintf(role, sizeof(role), "%s%s%s", segment_role_name(tracked->role),
 		 tracked->role == ROLE_RST ? "/" : "",

@@ -104,11 +104,9 @@ static void syn_answered(struct story *story, unsigned end, int state)
 
 		if (tracked->from == end || tracked->state[end] != -1)
 			continue;
-		if (state == TCP_STATE_NONE)
-			tracked->state[end] = state;
-		else if (tracked->lost)
+		if (state != TCP_STATE_NONE && tracked->lost)
 			tracked->state[end] = TCP_LISTEN;
-		else if (last)
+		else if (state == TCP_STATE_NONE || last)
 			tracked->state[end] = state;
 		last = last && tracked->lost;
 	}

@@ -584,7 +584,7 @@ static void rst_into_time_wait(void **state)
 	const struct connection *c = script_play(*state,
 						 CLOSED "c R 2      = rst/into-time-wait CLOSED ?\n"
 							"c R 2      = rst/into-time-wait CLOSED ?\n"
-							"c R 2 lost = rst/into-time-wait\n");
+							"c R 2 lost = rst/half-open\n");
 
 	assert_closing(c, CLOSING_GRACEFUL, TRACK_SERVER);
 	assert_time_wait(c, false, true);

@@ -27,7 +27,6 @@
 
 /* Shared with the experiments' processes: what they saw. */
 static struct shared {
-	int running, most, alone_with_others, together;
 	pid_t arm; /* of "leaves-arm": a process that outlives it if nobody takes care */
 	int signals_blocked;
 } * shared;
@@ -57,21 +56,6 @@ static _Noreturn void hang(void)
 		pause();
 }
 
-/* Holds what it counts until @enough run at once (or the runner will never start so many). */
-static void count_running(int enough, bool alone)
-{
-	int now = __atomic_add_fetch(&shared->running, 1, __ATOMIC_SEQ_CST);
-
-	if (now > __atomic_load_n(&shared->most, __ATOMIC_SEQ_CST))
-		__atomic_store_n(&shared->most, now, __ATOMIC_SEQ_CST);
-	if (alone && now > 1)
-		shared->alone_with_others = 1;
-	while (now < enough && __atomic_load_n(&shared->together, __ATOMIC_SEQ_CST) == 0)
-		now = __atomic_load_n(&shared->running, __ATOMIC_SEQ_CST);
-	__atomic_store_n(&shared->together, 1, __ATOMIC_SEQ_CST);
-	__atomic_sub_fetch(&shared->running, 1, __ATOMIC_SEQ_CST);
-}
-
 static void leave_arm(void)
 {
 	pid_t pid = fork();
@@ -90,7 +74,7 @@ int play_experiment(const struct experiment *experiment, const struct play_optio
 		    int report_fd)
 {
 	(void)options;
-	if (is(experiment, "ok")) {
+	if (is(experiment, "ok") || is(experiment, "alone")) {
 		say_result(report_fd, experiment->id, "holds");
 	} else if (is(experiment, "states")) {
 		say(report_fd,
@@ -143,12 +127,9 @@ int play_experiment(const struct experiment *experiment, const struct play_optio
 	} else if (is(experiment, "leaves-arm")) {
 		leave_arm();
 		say_result(report_fd, experiment->id, "holds");
-	} else if (is(experiment, "two")) {
-		count_running(2, false);
-		say_result(report_fd, experiment->id, "holds");
-	} else if (is(experiment, "alone")) {
-		count_running(1, true);
-		say_result(report_fd, experiment->id, "holds");
+	} else if (is(experiment, "holds-stdout")) {
+		say(STDOUT_FILENO, "r");
+		hang();
 	} else if (is(experiment, "mask")) {
 		sigset_t mask;
 
@@ -176,7 +157,8 @@ struct made {
 	struct runner_options options;
 	json_t *document;
 	/* what the listener saw */
-	unsigned started, finished, ticks;
+	unsigned started, finished, ticks, most;
+	bool alone_with_others;
 	char state[120];
 	double left_s;
 	const char
@@ -185,12 +167,27 @@ struct made {
 	int again; /* a second SIGINT behind the first */
 };
 
+static void count_running(struct made *made, const struct runner_progress *all, size_t count)
+{
+	unsigned running = 0, alone = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		running += all[i].running;
+		alone += all[i].running && all[i].experiment->alone;
+	}
+	if (running > made->most)
+		made->most = running;
+	if (alone > 0 && running > 1)
+		made->alone_with_others = true;
+}
+
 static void listen_and_count(enum runner_news news, const struct runner_progress *all, size_t count,
 			     size_t which, void *context)
 {
 	struct made *made = context;
 	const char *id = which < count ? all[which].experiment->id : "";
 
+	count_running(made, all, count);
 	made->started += news == RUNNER_STARTED;
 	made->ticks += news == RUNNER_TICK;
 	if (news == RUNNER_FINISHED) {
@@ -259,6 +256,13 @@ static size_t result_count(const struct made *made)
 	return json_array_size(json_object_get(made->document, "results"));
 }
 
+static const char *id_at(const struct made *made, size_t index)
+{
+	const json_t *results = json_object_get(made->document, "results");
+
+	return json_string_value(json_object_get(json_array_get(results, index), "id"));
+}
+
 #define MADE(name, text)                                                                           \
 	char name##_ids[] = text;                                                                  \
 	struct made name;                                                                          \
@@ -287,16 +291,12 @@ static void assert_error(const struct made *made, const char *id, const char *su
 static void results_keep_the_asked_order(void **state)
 {
 	MADE(made, "states ok big pieces garbage-then-ok twice");
-	const json_t *results;
 
 	(void)state;
 	run(&made);
-	results = json_object_get(made.document, "results");
 	assert_int_equal(result_count(&made), 6);
 	for (size_t i = 0; i < 6; i++)
-		assert_string_equal(
-			json_string_value(json_object_get(json_array_get(results, i), "id")),
-			made.list[i]->id);
+		assert_string_equal(id_at(&made, i), made.list[i]->id);
 	assert_string_equal(text_of(&made, "states", "verdict"), "refuted");
 	assert_string_equal(text_of(&made, "big", "verdict"), "changed");
 	assert_string_equal(text_of(&made, "garbage-then-ok", "verdict"), "holds");
@@ -390,30 +390,36 @@ static void arms_do_not_outlive_their_experiment(void **state)
 
 static void jobs_bounds_what_runs_at_once(void **state)
 {
-	MADE(made, "two-a two-b two-c two-d two-e ok");
+	MADE(made, "ok-a ok-b ok-c ok-d ok-e");
 
 	(void)state;
-	*shared = (struct shared){0};
 	made.options.jobs = 2;
 	run(&made);
-	assert_int_equal(result_count(&made), 6);
-	assert_int_equal(shared->most, 2);
+	assert_int_equal(result_count(&made), 5);
+	assert_int_equal(made.most, 2);
+	json_decref(made.document);
+}
+
+static void without_a_bound_all_run_at_once(void **state)
+{
+	MADE(made, "ok-a ok-b ok-c ok-d ok-e");
+
+	(void)state;
+	run(&made);
+	assert_int_equal(made.most, 5);
 	json_decref(made.document);
 }
 
 static void those_that_measure_speed_run_alone_and_last(void **state)
 {
-	MADE(made, "alone-a two-a two-b alone-b");
-	const json_t *results;
+	MADE(made, "alone-a ok-a ok-b alone-b");
 
 	(void)state;
-	*shared = (struct shared){0};
 	run(&made);
-	assert_int_equal(shared->most, 2);
-	assert_int_equal(shared->alone_with_others, 0);
-	results = json_object_get(made.document, "results");
-	assert_string_equal(json_string_value(json_object_get(json_array_get(results, 0), "id")),
-			    "alone-a");
+	assert_int_equal(made.most, 2);
+	assert_false(made.alone_with_others);
+	assert_string_equal(id_at(&made, 0), "alone-a");
+	assert_string_equal(id_at(&made, 3), "alone-b");
 	json_decref(made.document);
 }
 
@@ -450,28 +456,29 @@ static void a_second_interruption_does_not_wait(void **state)
 static void signals_are_as_before(void **state)
 {
 	MADE(made, "mask");
-	sigset_t before, after;
+	sigset_t mask;
 
 	(void)state;
-	sigprocmask(SIG_BLOCK, NULL, &before);
 	run(&made);
-	sigprocmask(SIG_BLOCK, NULL, &after);
+	sigprocmask(SIG_BLOCK, NULL, &mask);
 	for (int i = 1; i < NSIG; i++)
-		assert_int_equal(sigismember(&before, i), sigismember(&after, i));
+		assert_int_not_equal(sigismember(&mask, i), 1);
 	assert_int_equal(shared->signals_blocked, 0);
 	json_decref(made.document);
 }
 
 static void an_ignored_signal_stays_ignored(void **state)
 {
-	MADE(made, "ok");
+	MADE(made, "ok states");
 
 	(void)state;
 	signal(SIGINT, SIG_IGN);
+	made.options.jobs = 1;
 	made.interrupt_when_finished = "ok";
 	run(&made);
 	assert_int_equal(signal(SIGINT, SIG_DFL), SIG_IGN);
 	assert_false(interrupted(&made));
+	assert_int_equal(result_count(&made), 2);
 	json_decref(made.document);
 }
 
@@ -483,11 +490,12 @@ static void nothing_survives_the_runner(void **state)
 	char byte;
 
 	(void)state;
-	/* The pipe ends when the last process that inherited it has ended. */
+	/* The experiment says that it is there; the pipe ends when the last that inherited it has.
+	 */
 	assert_int_equal(pipe(pipe_fds), 0);
 	runner = fork();
 	if (runner == 0) {
-		MADE(made, "stubborn");
+		MADE(made, "holds-stdout");
 		json_t *document;
 
 		/* Standard output is kept by the experiment; all else it closes. */
@@ -496,7 +504,6 @@ static void nothing_survives_the_runner(void **state)
 		close(pipe_fds[1]);
 		made.options.listen = NULL;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		fd_write_all(STDOUT_FILENO, "r", 1);
 		runner_run(&made.options, &document, NULL);
 		_exit(0);
 	}
@@ -518,6 +525,7 @@ int main(void)
 		cmocka_unit_test(the_watchdog_ends_what_hangs),
 		cmocka_unit_test(arms_do_not_outlive_their_experiment),
 		cmocka_unit_test(jobs_bounds_what_runs_at_once),
+		cmocka_unit_test(without_a_bound_all_run_at_once),
 		cmocka_unit_test(those_that_measure_speed_run_alone_and_last),
 		cmocka_unit_test(an_interruption_keeps_what_is_finished),
 		cmocka_unit_test(a_second_interruption_does_not_wait),

@@ -43,11 +43,10 @@ void stage_done(struct stage *stage)
 
 /* ---- failing */
 
-int stage_fail_call(struct stage *stage, int error, const char *call, const char *file, int line)
+void stage_fail_call(struct stage *stage, int error, const char *call, const char *file, int line)
 {
-	if (stage->why.text[0])
-		return error;
-	return why_set(&stage->why, error, "%s:%d: %s", file, line, call);
+	if (!stage->why.text[0])
+		why_set(&stage->why, error, "%s:%d: %s", file, line, call);
 }
 
 int stage_fail(struct stage *stage, int error, const char *format, ...)
@@ -216,6 +215,12 @@ int stage_reap(struct stage *stage, pid_t pid, double seconds, int *ret_status)
 
 /* ---- seeing */
 
+/* Where the observer has a host's sockets: on loopback all hosts are one namespace. */
+static size_t seen_as(const struct stage *stage, size_t host)
+{
+	return host < stage->private->host_count ? host : 0;
+}
+
 void stage_state(struct stage *stage, double seconds_left, const char *format, ...)
 {
 	char text[120];
@@ -252,7 +257,7 @@ static void describe_missed(struct stage *stage, size_t host, const struct tcp_k
 	char local[TCP_ENDPOINT_TEXT_MAX];
 	const char *is = "never seen";
 
-	if (observer_status(stage->observer, host, key, &now) == 0)
+	if (observer_status(stage->observer, seen_as(stage, host), key, &now) == 0)
 		is = tcp_state_name(now.status.state);
 	why_say(&stage->why, 0, "%s %s did not become %s within %.1f s; it is %s",
 		host_name(world_host(stage->world, host)),
@@ -266,14 +271,14 @@ int stage_await_after(struct stage *stage, size_t host, const struct tcp_key *ke
 	int r;
 
 	observer_look(stage->observer);
-	observer_status(stage->observer, host, key, &now);
+	observer_status(stage->observer, seen_as(stage, host), key, &now);
 	if (now.status.state != state)
 		stage_state(stage, -1, "%s %s%s%s%s, until %s",
 			    host_name(world_host(stage->world, host)),
 			    tcp_state_name(now.status.state), now.status.timer ? " (" : "",
 			    now.status.timer ? socket_timer_name(now.status.timer) : "",
 			    now.status.timer ? ")" : "", tcp_state_name(state));
-	r = observer_wait(stage->observer, host, key, state, after_ns,
+	r = observer_wait(stage->observer, seen_as(stage, host), key, state, after_ns,
 			  (int64_t)(seconds * NS_PER_S), ret);
 	if (r == -ETIMEDOUT)
 		describe_missed(stage, host, key, state, seconds);
@@ -297,14 +302,14 @@ int stage_outcome(struct stage *stage, size_t host, const struct tcp_key *key, u
 	struct observer_change now = {.status.state = TCP_STATE_NONE};
 
 	observer_look(stage->observer);
-	observer_status(stage->observer, host, key, &now);
+	observer_status(stage->observer, seen_as(stage, host), key, &now);
 	if (!in_states(&now, &states)) {
 		stage_state(stage, -1, "%s %s", host_name(world_host(stage->world, host)),
 			    tcp_state_name(now.status.state));
 		/* Only what comes from now on counts: it must be in the state, not have passed it. */
-		observer_wait_for(stage->observer, host, key, in_states, &states, now.time_ns,
+		observer_wait_for(stage->observer, seen_as(stage, host), key, in_states, &states, now.time_ns,
 				  (int64_t)(seconds * NS_PER_S), NULL);
-		observer_status(stage->observer, host, key, &now);
+		observer_status(stage->observer, seen_as(stage, host), key, &now);
 	}
 	return now.status.state;
 }
@@ -316,7 +321,7 @@ int stage_status(struct stage *stage, size_t host, const struct tcp_key *key,
 	int r;
 
 	TRY(stage, observer_look(stage->observer));
-	r = observer_status(stage->observer, host, key, &now);
+	r = observer_status(stage->observer, seen_as(stage, host), key, &now);
 	if (r == -ENOENT) {
 		*ret = (struct socket_status){.key = *key, .state = TCP_STATE_NONE};
 		return 0;
@@ -349,7 +354,7 @@ int64_t stage_counter(struct stage *stage, size_t host, const char *name)
 
 	if (counters_read(host_netns(world_host(stage->world, host)), &now) == 0)
 		moved = counters_value(&now, name, 0) -
-			counters_value(&stage->private->before[host], name, 0);
+			counters_value(&stage->private->before[seen_as(stage, host)], name, 0);
 	counters_done(&now);
 	return moved;
 }

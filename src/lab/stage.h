@@ -55,14 +55,16 @@ struct stage {
 #define TRY(stage, call)                                                                           \
 	do {                                                                                       \
 		int try_r_ = (call);                                                               \
-		if (try_r_ < 0)                                                                    \
-			return stage_fail_call(stage, try_r_, #call, __FILE__, __LINE__);          \
+		if (try_r_ < 0) {                                                                  \
+			stage_fail_call(stage, try_r_, #call, __FILE__, __LINE__);                 \
+			return try_r_;                                                             \
+		}                                                                                  \
 	} while (0)
 
 /* For system calls that return -1 and set errno. */
 #define TRY_SYS(stage, call) TRY(stage, (call) < 0 ? -errno : 0)
 
-int stage_fail_call(struct stage *stage, int error, const char *call, const char *file, int line);
+void stage_fail_call(struct stage *stage, int error, const char *call, const char *file, int line);
 
 /* Fails with a reason of one's own; returns @error. */
 int stage_fail(struct stage *stage, int error, const char *format, ...)

@@ -8,6 +8,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/netns.h"
 #include "world/rtnl.h"
@@ -142,6 +143,23 @@ const struct tcp_address *host_address(const struct host *host, int family, size
 	return NULL;
 }
 
+/* 0, -ETIMEDOUT or -errno. */
+static int address_wait(struct rtnl *rtnl, const struct tcp_address *address)
+{
+	int64_t deadline = clock_now_ns() + 5 * NS_PER_S;
+	struct timespec nap = clock_timespec(50 * NS_PER_US);
+
+	for (;;) {
+		int r = rtnl_address_ready(rtnl, address);
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+		if (clock_now_ns() > deadline)
+			return -ETIMEDOUT;
+		nanosleep(&nap, NULL);
+	}
+}
+
 static int address_add(struct host *host, const struct tcp_address *address, uint8_t prefix)
 {
 	struct rtnl rtnl;
@@ -151,6 +169,8 @@ static int address_add(struct host *host, const struct tcp_address *address, uin
 	if (index < 0)
 		return index;
 	r = rtnl_address_add(&rtnl, index, address, prefix);
+	if (r == 0)
+		r = address_wait(&rtnl, address);
 	rtnl_close(&rtnl);
 	return r;
 }

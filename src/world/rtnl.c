@@ -185,12 +185,41 @@ int rtnl_address_add(struct rtnl *rtnl, int index, const struct tcp_address *add
 	message->ifa_family = (uint8_t)address->family;
 	message->ifa_prefixlen = prefix;
 	message->ifa_index = (uint32_t)index;
-	message->ifa_scope = RT_SCOPE_UNIVERSE;
+	/* 127.0.0.0/8 is refused with a wider scope (net/ipv4/devinet.c, inet_rtm_newaddr()). */
+	message->ifa_scope = address->family == AF_INET && address->bytes[0] == 127
+				     ? RT_SCOPE_HOST
+				     : RT_SCOPE_UNIVERSE;
 	if (address->family == AF_INET6)
 		message->ifa_flags = IFA_F_NODAD;
 	mnl_attr_put(request, IFA_LOCAL, length, address->bytes);
 	mnl_attr_put(request, IFA_ADDRESS, length, address->bytes);
 	return talk(rtnl, request, NULL, NULL);
+}
+
+static int route_type(const struct nlmsghdr *answer, void *context)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(answer);
+
+	*(int *)context = route->rtm_type;
+	return MNL_CB_OK;
+}
+
+int rtnl_address_ready(struct rtnl *rtnl, const struct tcp_address *address)
+{
+	char buffer[REQUEST_MAX];
+	struct nlmsghdr *request = request_begin(buffer, RTM_GETROUTE, 0);
+	struct rtmsg *route = mnl_nlmsg_put_extra_header(request, sizeof(*route));
+	size_t length = address->family == AF_INET ? 4 : 16;
+	int type = RTN_UNSPEC;
+	int r;
+
+	route->rtm_family = (uint8_t)address->family;
+	route->rtm_dst_len = (uint8_t)(length * 8);
+	mnl_attr_put(request, RTA_DST, length, address->bytes);
+	r = talk(rtnl, request, route_type, &type);
+	if (r == -ENETUNREACH || r == -EHOSTUNREACH)
+		return 0;
+	return r < 0 ? r : type == RTN_LOCAL;
 }
 
 int rtnl_route_default(struct rtnl *rtnl, int index, int family)

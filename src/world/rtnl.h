@@ -44,6 +44,12 @@ int rtnl_link_up(struct rtnl *rtnl, int index);
 int rtnl_address_add(struct rtnl *rtnl, int index, const struct tcp_address *address,
 		     uint8_t prefix);
 
+/*
+ * Whether packets for the address are taken: 1 or 0, or -errno. The route that says so comes some
+ * time after an IPv6 address, from a work queue (net/ipv6/addrconf.c, addrconf_dad_work()).
+ */
+int rtnl_address_ready(struct rtnl *rtnl, const struct tcp_address *address);
+
 /* Everything of @family goes out of the device, on-link. 0 or -errno. */
 int rtnl_route_default(struct rtnl *rtnl, int index, int family);
 

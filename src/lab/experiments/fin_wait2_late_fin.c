@@ -48,11 +48,10 @@ static void measure_answer(struct stage *stage, const struct orphan *orphan, int
 	if (stage_await_segments(stage, &match, (size_t)known + 1, ANSWER_SECONDS, &answer) == 0)
 		segment_flags_format(answer.segment.flags, flags);
 	stage_measure_text(stage, "answer", flags);
-	stage_measure_text(stage, "server_left_in",
-			   tcp_state_name(stage_outcome(stage, STAGE_SERVER,
-							&orphan->pair.server_key,
-							STATE_BIT(TCP_STATE_NONE),
-							ANSWER_SECONDS)));
+	stage_measure_text(
+		stage, "server_left_in",
+		tcp_state_name(stage_outcome(stage, STAGE_SERVER, &orphan->pair.server_key,
+					     STATE_BIT(TCP_STATE_NONE), ANSWER_SECONDS)));
 }
 
 /* The client's end once its time has run out, and whether it said so to anybody. */
@@ -130,10 +129,10 @@ static int play_in_time(struct stage *stage)
 	known = sent_by_client(stage, &orphan);
 	TRY(stage, stage_shut(stage, &orphan.pair.server));
 	measure_answer(stage, &orphan, known);
-	stage_measure_text(stage, "client_left_in",
-			   tcp_state_name(stage_outcome(stage, STAGE_CLIENT,
-							&orphan.pair.client_key,
-							STATE_BIT(TCP_TIME_WAIT), ANSWER_SECONDS)));
+	stage_measure_text(
+		stage, "client_left_in",
+		tcp_state_name(stage_outcome(stage, STAGE_CLIENT, &orphan.pair.client_key,
+					     STATE_BIT(TCP_TIME_WAIT), ANSWER_SECONDS)));
 	pair_close(&orphan.pair);
 	return 0;
 }
@@ -177,7 +176,8 @@ static void tell(const struct evidence *evidence, struct judgement *ret)
 	judge_measured_text(ret, evidence_text(evidence, late_fin, "answer"), "answer_to_late_fin");
 	judge_measured_text(ret, evidence_text(evidence, late_data, "answer"),
 			    "answer_to_late_data");
-	judge_measured_text(ret, evidence_text(evidence, in_time, "answer"), "answer_to_fin_in_time");
+	judge_measured_text(ret, evidence_text(evidence, in_time, "answer"),
+			    "answer_to_fin_in_time");
 	judge_measured_text(ret, evidence_text(evidence, late_fin, "close_gave"),
 			    "late_close_gave");
 	judge_measured_text(ret, evidence_text(evidence, late_data, "first_send_gave"),
@@ -219,21 +219,24 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "time that decides here.",
 			  to_control, control_left_in);
 	else if (time_wait > 0 || segments > 0)
-		judge_say(ret, VERDICT_REFUTED,
-			  "When the time had run out, %.1f s of TIME-WAIT and %.0f segments followed.",
-			  time_wait, segments);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"When the time had run out, %.1f s of TIME-WAIT and %.0f segments followed.",
+			time_wait, segments);
 	else if (!strstr(to_fin, "RST") || !strstr(to_data, "RST"))
-		judge_say(ret, VERDICT_REFUTED,
-			  "The socket is gone, but what came later was answered by: %s to a FIN, %s "
-			  "to data.",
-			  to_fin, to_data);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"The socket is gone, but what came later was answered by: %s to a FIN, %s "
+			"to data.",
+			to_fin, to_data);
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "After %.1f s the socket is gone without a packet or TIME-WAIT. A later FIN "
-			  "gets RST, and a peer that writes so late loses its data: its first send() "
-			  "succeeds, only the next gives %s. Give slow peers more time than they need "
-			  "to answer.",
-			  fin_wait2, second);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"After %.1f s the socket is gone without a packet or TIME-WAIT. A later FIN "
+			"gets RST, and a peer that writes so late loses its data: its first send() "
+			"succeeds, only the next gives %s. Give slow peers more time than they need "
+			"to answer.",
+			fin_wait2, second);
 }
 
 static const struct arm arms[] = {
@@ -262,13 +265,15 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_fin_wait2_late_fin = {
 	.id = "fin-wait2-late-fin",
-	.claim = "When no FIN comes in time, FIN-WAIT-2 ends at once: without TIME-WAIT, and a later "
-		 "FIN is answered by RST.",
+	.claim =
+		"When no FIN comes in time, FIN-WAIT-2 ends at once: without TIME-WAIT, and a later "
+		"FIN is answered by RST.",
 	.source = "article, 타임아웃; RFC 9293 3.10.7.1",
 	.section = "F. FIN_WAIT",
-	.method = "The client closes with tcp_fin_timeout=3, and the server's application waits until "
-		  "the client's end is gone: what was sent then, what answers the server's close() "
-		  "or data, and what its application sees; beside a FIN in time.",
+	.method =
+		"The client closes with tcp_fin_timeout=3, and the server's application waits until "
+		"the client's end is gone: what was sent then, what answers the server's close() "
+		"or data, and what its application sees; beside a FIN in time.",
 	.why = "A peer that answers after the wait is over gets RST for its answer. That is where "
 	       "resets come from when nobody called close() with linger 0.",
 	.arms = arms,

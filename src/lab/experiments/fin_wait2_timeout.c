@@ -93,16 +93,14 @@ static int falsify(struct stage *stage)
 
 #define ORPHAN(text) "fin-timeout-" #text
 
-/* clang-format off: a table */
 static const struct setting {
 	long fin_timeout;
 	const char *arm;
 } settings[] = {
-	{5, ORPHAN(5)},     {30, ORPHAN(30)},   {60, ORPHAN(60)},   {61, ORPHAN(61)},
-	{75, ORPHAN(75)},   {90, ORPHAN(90)},   {119, ORPHAN(119)}, {120, ORPHAN(120)},
-	{180, ORPHAN(180)},
+	{5, ORPHAN(5)},	    {30, ORPHAN(30)},	{60, ORPHAN(60)},
+	{61, ORPHAN(61)},   {75, ORPHAN(75)},	{90, ORPHAN(90)},
+	{119, ORPHAN(119)}, {120, ORPHAN(120)}, {180, ORPHAN(180)},
 };
-/* clang-format on */
 
 static void tell_curve(const struct evidence *evidence, struct judgement *ret)
 {
@@ -166,17 +164,19 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "%.1f s.",
 			  at_90.s, at_60.s);
 	else if (is_longer(at_60, at_61))
-		judge_say(ret, VERDICT_REFUTED,
-			  "tcp_fin_timeout=90 buys nothing: %.1f s (keepalive %.1f + timewait %.1f), "
-			  "with the default 60 %.1f s. Above 60 the life is 2 x (value - 60): 61 "
-			  "means %.1f s, and only from 120 (%.1f s) it is as long as set. Keep 60, "
-			  "or set less to be rid of orphans sooner.",
-			  at_90.s, keepalive, timewait, at_60.s, at_61.s, at_120.s);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"tcp_fin_timeout=90 buys nothing: %.1f s (keepalive %.1f + timewait %.1f), "
+			"with the default 60 %.1f s. Above 60 the life is 2 x (value - 60): 61 "
+			"means %.1f s, and only from 120 (%.1f s) it is as long as set. Keep 60, "
+			"or set less to be rid of orphans sooner.",
+			at_90.s, keepalive, timewait, at_60.s, at_61.s, at_120.s);
 	else
-		judge_say(ret, VERDICT_REFUTED,
-			  "tcp_fin_timeout=90 buys nothing: FIN-WAIT-2 lasts %.1f s (keepalive %.1f "
-			  "+ timewait %.1f), with the default 60 %.1f s.",
-			  at_90.s, keepalive, timewait, at_60.s);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"tcp_fin_timeout=90 buys nothing: FIN-WAIT-2 lasts %.1f s (keepalive %.1f "
+			"+ timewait %.1f), with the default 60 %.1f s.",
+			at_90.s, keepalive, timewait, at_60.s);
 }
 
 /* Seconds: what the kernel path says, and half of what its timers may add. */
@@ -209,14 +209,16 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_fin_wait2_timeout = {
 	.id = "fin-wait2-timeout",
-	.claim = "With the recommended tcp_fin_timeout=90 an orphan stays in FIN-WAIT-2 longer than "
-		 "with the default 60.",
+	.claim =
+		"With the recommended tcp_fin_timeout=90 an orphan stays in FIN-WAIT-2 longer than "
+		"with the default 60.",
 	.source = "article, 타임아웃 and 결론",
 	.section = "F. FIN_WAIT",
-	.method = "The client closes, the server's application does not. For each of nine values of "
-		  "tcp_fin_timeout: the time from the ACK of the FIN to the end of the socket, split "
-		  "where its timer changes from keepalive to timewait; and the same with a process "
-		  "that only shuts down its sending side.",
+	.method =
+		"The client closes, the server's application does not. For each of nine values of "
+		"tcp_fin_timeout: the time from the ACK of the FIN to the end of the socket, split "
+		"where its timer changes from keepalive to timewait; and the same with a process "
+		"that only shuts down its sending side.",
 	.why = "tcp_fin_timeout is in most tuning guides. It is no setting for TIME-WAIT, and above "
 	       "60 it does not mean what it says: 61 ends FIN-WAIT-2 after two seconds.",
 	.arms = arms,

@@ -33,6 +33,8 @@ static int send_fin(struct stage *stage, struct orphan *orphan, double after_s)
 {
 	TRY(stage, stage_pass_until(stage, orphan->acked_ns + (int64_t)(after_s * NS_PER_S),
 				    "client FIN-WAIT-2, until the server closes"));
+	/* The change is known to lie between this look and the one that close() brings about. */
+	TRY(stage, observer_look(stage->observer));
 	TRY(stage, stage_shut(stage, &orphan->pair.server));
 	stage_measure_text(stage, "client_after_fin",
 			   tcp_state_name(stage_outcome(
@@ -67,9 +69,8 @@ static int play(struct stage *stage)
 /* A FIN that never arrives brings nobody to TIME-WAIT. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_fin = {.match = WIRE_MATCH_ALL,
-				     .verb = WIRE_DROP,
-				     .note = "the peer's FIN is lost"};
+	struct wire_rule lose_fin = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "the peer's FIN is lost"};
 
 	lose_fin.match.from = STAGE_SERVER;
 	lose_fin.match.flags_set = TCP_FLAG_FIN;
@@ -89,10 +90,12 @@ static bool is_about(double s, double wanted, double slack)
 static void tell(const struct evidence *evidence, const char *arm, const char *suffix,
 		 struct judgement *ret)
 {
-	judge_measured(ret, evidence_number(evidence, arm, "keepalive_s"), "keepalive_s_%s", suffix);
-	judge_measured(ret, evidence_number(evidence, arm, "timewait_s"),
-		       "fin_wait2_timewait_s_%s", suffix);
-	judge_measured(ret, evidence_number(evidence, arm, "time_wait_s"), "time_wait_s_%s", suffix);
+	judge_measured(ret, evidence_number(evidence, arm, "keepalive_s"), "keepalive_s_%s",
+		       suffix);
+	judge_measured(ret, evidence_number(evidence, arm, "timewait_s"), "fin_wait2_timewait_s_%s",
+		       suffix);
+	judge_measured(ret, evidence_number(evidence, arm, "time_wait_s"), "time_wait_s_%s",
+		       suffix);
 	judge_measured(ret, evidence_number(evidence, arm, "life_s"), "life_s_%s", suffix);
 }
 
@@ -118,30 +121,34 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "TIME-WAIT came although the peer never closed: it is not the FIN that "
 			  "brings it here.");
 	else if (evidence_number(evidence, default_60, "keepalive_s") > NOISE_S)
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "With tcp_fin_timeout=60 there is a keepalive phase as well: it is not 90 "
-			  "that brings it here.");
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"With tcp_fin_timeout=60 there is a keepalive phase as well: it is not 90 "
+			"that brings it here.");
 	else if (!(time_wait > 0))
-		judge_say(ret, VERDICT_REFUTED,
-			  "The peer closed after %d s, and the socket became %s, without TIME-WAIT.",
-			  FIN_AT, after);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"The peer closed after %d s, and the socket became %s, without TIME-WAIT.",
+			FIN_AT, after);
 	else if (!is_about(keepalive, KEEPALIVE_PHASE, slack_30) ||
 		 !is_about(keepalive + timewait, FIN_AT, 0))
-		judge_say(ret, VERDICT_REFUTED,
-			  "FIN-WAIT-2 was %.1f s on the keepalive and %.1f s on the timewait timer, "
-			  "not 30 and 15 s.",
-			  keepalive, timewait);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"FIN-WAIT-2 was %.1f s on the keepalive and %.1f s on the timewait timer, "
+			"not 30 and 15 s.",
+			keepalive, timewait);
 	else if (!is_about(time_wait, TIMEWAIT_LEN, slack_60))
 		judge_say(ret, VERDICT_REFUTED,
 			  "The FIN after %d s was followed by %.1f s of TIME-WAIT, not by 60 s.",
 			  FIN_AT, time_wait);
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "The time spent in FIN-WAIT-2 is not taken off TIME-WAIT: %.1f s on the "
-			  "keepalive timer and %.1f s on timewait were followed by %.1f s of "
-			  "TIME-WAIT, and a FIN after 15 s by %.1f s. Whoever closes first and waits "
-			  "for a slow peer holds the 4-tuple for both.",
-			  keepalive, timewait, time_wait, early_time_wait);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"The time spent in FIN-WAIT-2 is not taken off TIME-WAIT: %.1f s on the "
+			"keepalive timer and %.1f s on timewait were followed by %.1f s of "
+			"TIME-WAIT, and a FIN after 15 s by %.1f s. Whoever closes first and waits "
+			"for a slow peer holds the 4-tuple for both.",
+			keepalive, timewait, time_wait, early_time_wait);
 }
 
 static const struct arm arms[] = {
@@ -181,8 +188,9 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_fin_wait2_to_time_wait = {
 	.id = "fin-wait2-to-time-wait",
-	.claim = "With tcp_fin_timeout=90 an orphan is in FIN-WAIT-2 for 30 s under the keepalive "
-		 "timer, then under timewait, and a FIN after 45 s starts a full 60 s of TIME-WAIT.",
+	.claim =
+		"With tcp_fin_timeout=90 an orphan is in FIN-WAIT-2 for 30 s under the keepalive "
+		"timer, then under timewait, and a FIN after 45 s starts a full 60 s of TIME-WAIT.",
 	.source = "article, 타임아웃; RFC 9293 3.6",
 	.section = "F. FIN_WAIT",
 	.method = "The client closes with tcp_fin_timeout=90, the server's application 45 s later; "

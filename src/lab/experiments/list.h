@@ -6,8 +6,12 @@
 
 #define EXPERIMENT_LIST                                                                            \
 	EXPERIMENT(active_close)                                                                   \
+	EXPERIMENT(close_segments)                                                                 \
 	EXPERIMENT(time_wait_ownerless)                                                            \
 	EXPERIMENT(five_tuple)                                                                   \
+	EXPERIMENT(port_exhaustion)                                                        \
+	EXPERIMENT(reuse_client_side)                                                      \
+	EXPERIMENT(reuse_other_port)                                                       \
 	EXPERIMENT(fin_wait2_timeout)                                                              \
 	EXPERIMENT(fin_wait2_to_time_wait)                                                         \
 	EXPERIMENT(fin_wait2_late_fin)                                                             \

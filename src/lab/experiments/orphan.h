@@ -35,8 +35,8 @@ struct orphan_life {
 	double keepalive_s; /* FIN-WAIT-2 as a full socket, on the keepalive timer */
 	double timewait_s;  /* FIN-WAIT-2 as a minisock, on the timewait timer */
 	double time_wait_s; /* TIME-WAIT */
-	double life_s;      /* all of it */
-	double error_s;     /* life_s is right to this: half the time between the looks */
+	double life_s;	    /* all of it */
+	double error_s;	    /* life_s is right to this: half the time between the looks */
 };
 
 /* Waits until it is gone, up to @seconds. Call once. */
