@@ -6,7 +6,7 @@ load helpers
 
 setup() {
 	needs jq
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 	# The quickest and the longest there are, whichever these may be.
 	contest lab list --json >list.json
 	quick=$(jq -r '[.experiments[] | select(.quick)] | min_by(.seconds) | .id' list.json)
@@ -133,8 +133,8 @@ in_mounts() {
 	[[ ${stderr_lines[1]} =~ ^done\ $quick\ .*\ \([0-9.]+\ s\)$ ]]
 	validate results/latest/results.json contest.lab.1
 	[ -s "results/latest/$quick.pcapng" ]
-	[ "$(ls results/latest | wc -l)" -eq 2 ]
-	[ "$(ls -A results | wc -l)" -eq 2 ]
+	[ "$(find results/latest/ -mindepth 1 | wc -l)" -eq 2 ]
+	[ "$(find results -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 ]
 
 	run --separate-stderr contest lab show "$quick"
 	[ "$status" -eq 0 ]

@@ -77,7 +77,7 @@ int lab_folder_make(const char *asked, char **ret, struct why *why)
 	r = try_to_write(folder);
 	if (r < 0) {
 		why_set(why, r, "cannot write into %s; --out names another folder", folder);
-		if (!asked)
+		if (!asked && folder)
 			rmdir(folder);
 		return r;
 	}

@@ -112,14 +112,11 @@ static void note_role(const struct teller *teller, const struct tracked_segment 
 		note_add(note, " (inferred: that FIN is not in the capture)");
 }
 
-static char *make_note(const struct teller *teller, const struct tracked_segment *tracked,
-		       size_t left_out)
+static char *make_note(const struct teller *teller, const struct tracked_segment *tracked)
 {
 	const struct segment *s = &tracked->segment;
 	struct note note = {.length = 0};
 
-	if (left_out)
-		note_add(&note, "(after %zu left out) ", left_out);
 	note_role(teller, tracked, &note);
 	if (s->window == 0 && !(s->flags & (TCP_FLAG_RST | TCP_FLAG_SYN)) &&
 	    tracked->role != ROLE_ILLEGAL)
@@ -181,7 +178,7 @@ static int64_t since(int64_t time_ns, int64_t first_ns)
 	return time_ns > first_ns ? time_ns - first_ns : 0;
 }
 
-static int tell(const struct teller *teller, size_t at, size_t left_out)
+static int tell(const struct teller *teller, size_t at)
 {
 	const struct connection *connection = teller->connection;
 	const struct tracked_segment *tracked = &connection->segments[at];
@@ -205,7 +202,7 @@ static int tell(const struct teller *teller, size_t at, size_t left_out)
 	row->left_state = tracked->state[TRACK_CLIENT];
 	row->right_state = tracked->state[TRACK_SERVER];
 	row->flags = strdup(segment_flags_format(s->flags, flags));
-	row->note = make_note(teller, tracked, left_out);
+	row->note = make_note(teller, tracked);
 	row->options = make_options(s);
 	return row->flags && row->note ? 0 : -1;
 }
@@ -238,9 +235,10 @@ static int tell_all(struct teller *teller, size_t limit)
 	for (size_t at = 0; at < count && r == 0; at++) {
 		follow(teller, &teller->connection->segments[at]);
 		if (at < head || at >= tail)
-			r = tell(teller, at, at == tail && head != tail ? tail - head : 0);
+			r = tell(teller, at);
 	}
 	teller->exchange->left_out = count - rows;
+	teller->exchange->left_out_before = head;
 	return r;
 }
 

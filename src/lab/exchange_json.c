@@ -43,10 +43,11 @@ json_t *exchange_to_json(const struct exchange *exchange)
 
 	for (size_t i = 0; i < exchange->count; i++)
 		json_array_append_new(rows, row_to_json(&exchange->rows[i]));
-	return json_pack("{s:s?, s:s?, s:s?, s:s?, s:s?, s:I, s:o}", "title", exchange->title,
+	return json_pack("{s:s?, s:s?, s:s?, s:s?, s:s?, s:I, s:I, s:o}", "title", exchange->title,
 			 "left", exchange->left, "right", exchange->right, "left_address",
 			 exchange->left_address, "right_address", exchange->right_address,
-			 "left_out", (json_int_t)exchange->left_out, "rows", rows);
+			 "left_out", (json_int_t)exchange->left_out, "left_out_before",
+			 (json_int_t)exchange->left_out_before, "rows", rows);
 }
 
 /* A copy of a member's text; NULL when it is none. Sets *failed when memory is short. */
@@ -140,6 +141,8 @@ int exchange_from_json(const json_t *json, struct exchange **ret)
 	exchange->left_address = text_of(json, "left_address", &failed);
 	exchange->right_address = text_of(json, "right_address", &failed);
 	exchange->left_out = (size_t)json_integer_value(json_object_get(json, "left_out"));
+	exchange->left_out_before =
+		(size_t)json_integer_value(json_object_get(json, "left_out_before"));
 	json_array_foreach(rows, i, row) {
 		r = row_from_json(exchange, row);
 		if (r < 0)

@@ -185,6 +185,7 @@ static struct exchange *made_exchange(void)
 	exchange->left_address = strdup("10.0.0.1:40000");
 	exchange->right_address = strdup("10.0.0.2:5000");
 	exchange->left_out = 3;
+	exchange->left_out_before = 1;
 	row = exchange_add(exchange);
 	row->flags = strdup("FIN+ACK");
 	row->note = strdup("FIN, acknowledges no FIN");
@@ -212,6 +213,7 @@ static void exchanges_survive_json(void **state)
 	assert_int_equal(exchange_from_json(json, &back), 0);
 	assert_int_equal(back->count, 2);
 	assert_int_equal(back->left_out, 3);
+	assert_int_equal(back->left_out_before, 1);
 	assert_string_equal(back->right_address, "10.0.0.2:5000");
 	assert_null(back->title);
 	assert_string_equal(back->rows[0].note, "FIN, acknowledges no FIN");

@@ -17,7 +17,6 @@
 #include "lab/runner.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -31,6 +30,7 @@
 #include "base/clock.h"
 #include "lab/results.h"
 #include "lab/runner_child.h"
+#include "lab/runner_result.h"
 
 #define TICK_NS	 (200 * NS_PER_MS)
 #define GRACE_NS (2 * NS_PER_S)
@@ -94,19 +94,12 @@ static size_t job_index(const struct run *run, const struct job *job)
 	return (size_t)(job - run->jobs);
 }
 
-/* An entry of results[] for an experiment that could not report one itself. */
 static json_t *error_result(const struct run *run, const struct job *job, const char *summary)
 {
-	const struct experiment *experiment = run->options->experiments[job_index(run, job)];
 	int64_t took = job->started_ns ? clock_now_ns() - job->started_ns : 0;
 
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:{}, s:[], s:n, s:b}", "id",
-			 experiment->id, "claim", experiment->claim, "section",
-			 experiment->section ? experiment->section : "", "source",
-			 experiment->source ? experiment->source : "", "verdict",
-			 verdict_name(VERDICT_ERROR), "deciding", "", "summary", summary, "seconds",
-			 (double)(took / NS_PER_MS) / 1000, "measured", "arms", "pcapng",
-			 "falsified", (int)run->options->play.falsify);
+	return runner_error_result(run->options->experiments[job_index(run, job)], took,
+				   run->options->play.falsify, summary);
 }
 
 /* How a process ended that left no result, for a person. */
@@ -122,24 +115,6 @@ static void describe_end(const struct job *job, int status, char *text, size_t r
 	else
 		snprintf(text, room, "ended with status %d and without a result%s",
 			 WEXITSTATUS(status), garbled);
-}
-
-static bool is_text(const json_t *object, const char *name)
-{
-	return json_is_string(json_object_get(object, name));
-}
-
-/* Whether it is an entry of results[] that belongs to this experiment. */
-static bool result_fits(const json_t *result, const struct experiment *experiment)
-{
-	const char *id = json_string_value(json_object_get(result, "id"));
-	const char *verdict = json_string_value(json_object_get(result, "verdict"));
-
-	return id && strcmp(id, experiment->id) == 0 && verdict && verdict_parse(verdict) >= 0 &&
-	       is_text(result, "claim") && is_text(result, "summary") &&
-	       json_is_number(json_object_get(result, "seconds")) &&
-	       json_is_object(json_object_get(result, "measured")) &&
-	       json_is_array(json_object_get(result, "arms"));
 }
 
 /*
@@ -178,7 +153,7 @@ static void take_state(struct run *run, struct job *job, const json_t *event)
 
 static void take_result(struct run *run, struct job *job, json_t *result)
 {
-	if (!result_fits(result, run->options->experiments[job_index(run, job)])) {
+	if (!runner_result_fits(result, run->options->experiments[job_index(run, job)])) {
 		job->bad_lines++;
 		return;
 	}
@@ -488,14 +463,6 @@ static void signals_return(struct run *run)
 	close(run->signal_fd);
 }
 
-/* The wire that WORLD_LINK_WIRE chooses: TUN where it opens. */
-static const char *link_expected(void)
-{
-	CLEANUP_CLOSE int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
-
-	return world_link_name(fd >= 0 ? WORLD_LINK_WIRE_TUN : WORLD_LINK_WIRE_VETH);
-}
-
 static int run_new(const struct runner_options *options, struct run *ret)
 {
 	size_t count = options->count;
@@ -504,7 +471,7 @@ static int run_new(const struct runner_options *options, struct run *ret)
 		.progress = calloc(count + 1, sizeof(*run.progress)),
 		.jobs = calloc(count + 1, sizeof(*run.jobs)),
 		.polls = calloc(count + 1, sizeof(*run.polls)),
-		.document = results_new(link_expected()),
+		.document = results_new(runner_link_expected(options->play.link)),
 		.signal_fd = -1,
 		.started_ns = clock_now_ns(),
 	};
@@ -540,39 +507,26 @@ static void run_done(struct run *run)
 	json_decref(run->document);
 }
 
-/* The wire that was used, as the arms say; the one to be expected where none says. */
-static const char *link_used(const struct run *run)
-{
-	if (run->options->play.link != WORLD_LINK_WIRE)
-		return world_link_name(run->options->play.link);
-	for (size_t i = 0; i < run->options->count; i++) {
-		const json_t *arms = json_object_get(run->jobs[i].result, "arms"), *arm;
-		size_t at;
-
-		json_array_foreach (arms, at, arm) {
-			const char *link = json_string_value(json_object_get(arm, "link"));
-
-			if (link && (strcmp(link, "tun") == 0 || strcmp(link, "veth") == 0))
-				return link;
-		}
-	}
-	return link_expected();
-}
-
 static void fill_document(struct run *run)
 {
 	json_t *results = json_object_get(run->document, "results");
-	double seconds = (double)((clock_now_ns() - run->started_ns) / NS_PER_MS) / 1000;
+	const char *link = NULL;
 	bool interrupted = false;
 
 	for (size_t i = 0; i < run->options->count; i++) {
-		if (!run->jobs[i].result)
+		const json_t *result = run->jobs[i].result;
+
+		if (!result)
 			interrupted = true;
 		else
 			json_array_append(results, run->jobs[i].result);
+		if (!link)
+			link = runner_link_of(result);
 	}
-	json_object_set_new(run->document, "link", json_string(link_used(run)));
-	json_object_set_new(run->document, "seconds", json_real(seconds));
+	if (link)
+		json_object_set_new(run->document, "link", json_string(link));
+	json_object_set_new(run->document, "seconds",
+			    runner_seconds(clock_now_ns() - run->started_ns));
 	json_object_set_new(run->document, "interrupted", json_boolean(interrupted));
 }
 

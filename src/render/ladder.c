@@ -378,13 +378,13 @@ static void draw_ladder(struct ladder *ladder)
 	for (size_t i = 0; i < exchange->count; i++) {
 		const struct exchange_row *row = &exchange->rows[i];
 
-		if (exchange->left_out && i + 1 == exchange->count)
+		if (exchange->left_out && i == exchange->left_out_before)
 			put_left_out(ladder);
 		else if (i > 0 && row->time_ns - row[-1].time_ns >= GAP_NS)
 			put_gap(ladder, row->time_ns - row[-1].time_ns);
 		put_row(ladder, row);
 	}
-	if (exchange->left_out && exchange->count == 0)
+	if (exchange->left_out && exchange->left_out_before >= exchange->count)
 		put_left_out(ladder);
 }
 
@@ -437,11 +437,11 @@ static void draw_list(struct ladder *ladder)
 	list_end(ladder, left, exchange->left_address);
 	list_end(ladder, right, exchange->right_address);
 	for (size_t i = 0; i < exchange->count; i++) {
-		if (exchange->left_out && i + 1 == exchange->count)
+		if (exchange->left_out && i == exchange->left_out_before)
 			line_wrap(ladder->screen, STYLE_DIM, format_left_out(ladder, text), 4);
 		list_row(ladder, &exchange->rows[i], left, right);
 	}
-	if (exchange->left_out && exchange->count == 0)
+	if (exchange->left_out && exchange->left_out_before >= exchange->count)
 		line_wrap(ladder->screen, STYLE_DIM, format_left_out(ladder, text), 4);
 }
 

@@ -204,6 +204,7 @@ static void tells_what_was_left_out(void **state)
 	add(exchange, 0, false, "SYN", TCP_SYN_SENT, TCP_SYN_RECV);
 	add(exchange, 1, true, "FIN+ACK", TCP_SYN_SENT, TCP_SYN_RECV);
 	exchange->left_out = 37;
+	exchange->left_out_before = 1;
 	for (unsigned width = 40; width <= 80; width += 40) {
 		output_begin(&output, width, true);
 		ladder_draw(&output.screen, exchange);

@@ -38,7 +38,8 @@ struct exchange {
 	char *title;                  /* or NULL */
 	struct exchange_row *rows;
 	size_t count, capacity;
-	size_t left_out;              /* rows that did not fit, left out before the last one */
+	size_t left_out;              /* rows that did not fit … */
+	size_t left_out_before;       /* … and the index of the row before which they would stand */
 };
 
 struct exchange *exchange_new(void);

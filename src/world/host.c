@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/netns.h"
 #include "world/rtnl.h"
+#include "world/tables.h"
 #include "world/wire_parts.h"
 #include "world/world_parts.h"
 
@@ -80,7 +81,10 @@ int host_open(struct host *host)
 	}
 	host->netns = netns_open_current();
 	netns_leave(home);
-	return host->netns < 0 ? host->netns : device_up(host, "lo");
+	if (host->netns < 0)
+		return host->netns;
+	r = tables_restore_limits(host);
+	return r < 0 ? r : device_up(host, "lo");
 }
 
 void host_close(struct host *host)
@@ -190,13 +194,18 @@ int host_add_address(struct host *host, const char *text)
 		return r;
 	if (address->family == AF_INET6 && !host->world->ipv6)
 		return -EAFNOSUPPORT;
-	/* The wire first: from the moment that the host has the address, packets may come for it. */
+	/* The wire first: from the moment that the host has the address, packets may come for it.
+	 */
 	if (wire)
 		r = wire_add_route(wire, address, (int)host->index);
-	if (r == 0)
-		r = address_add(host, address, prefix);
 	if (r < 0)
 		return r;
+	r = address_add(host, address, prefix);
+	if (r < 0) {
+		if (wire)
+			wire_remove_route(wire, address);
+		return r;
+	}
 	host->addresses[host->address_count++] = TAKE_PTR(address);
 	return 0;
 }

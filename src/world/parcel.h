@@ -7,11 +7,11 @@
 
 struct parcel {
 	struct parcel *next;
-	size_t record;       /* index of its record */
-	int to;              /* host index */
+	size_t record;	     /* index of its record */
+	int to;		     /* host index */
 	const uint8_t *data; /* as it is to be delivered (borrowed from the records) */
 	size_t length;
-	int64_t due_ns;      /* when it was delayed: CLOCK_MONOTONIC */
+	int64_t due_ns; /* when it was delayed: CLOCK_MONOTONIC */
 };
 
 struct parcel_queue {

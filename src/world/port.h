@@ -13,16 +13,16 @@
 
 #include "base/why.h"
 
-#define PORT_MTU          1500
+#define PORT_MTU	  1500
 #define PORT_QUEUE_LENGTH 10000 /* packets: bursts wait for the wire's thread here */
 
 struct port {
 	const struct port_ops *ops;
-	int fd;                  /* polls readable when a packet waits (owned) */
-	uint8_t *ring;           /* veth: the packet socket's ring (owned) */
+	int fd;	       /* polls readable when a packet waits (owned) */
+	uint8_t *ring; /* veth: the packet socket's ring (owned) */
 	size_t ring_length;
 	unsigned ring_next;
-	int ring_index;          /* veth: device index of the wire's end */
+	int ring_index;		 /* veth: device index of the wire's end */
 	unsigned long long lost; /* veth: what the ring had no room for */
 };
 

@@ -68,6 +68,6 @@ void record_note(struct wire_record *record, const char *note)
 	size_t used = strlen(record->note);
 
 	if (note)
-		snprintf(record->note + used, sizeof(record->note) - used, "%s%s",
-			 used ? "; " : "", note);
+		snprintf(record->note + used, sizeof(record->note) - used, "%s%s", used ? "; " : "",
+			 note);
 }

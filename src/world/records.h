@@ -12,9 +12,9 @@ struct records {
 	struct wire_record **chunks; /* (owned) */
 	size_t chunk_count, chunk_capacity;
 	size_t count;
-	uint8_t **blocks;            /* bytes of packets (owned) */
+	uint8_t **blocks; /* bytes of packets (owned) */
 	size_t block_count, block_capacity;
-	size_t block_used;           /* of the last one */
+	size_t block_used; /* of the last one */
 };
 
 void records_done(struct records *records);

@@ -24,6 +24,13 @@ int routes_add(struct routes *routes, const struct tcp_address *address, int hos
 	return 0;
 }
 
+void routes_remove(struct routes *routes, const struct tcp_address *address)
+{
+	for (size_t i = 0; i < routes->count; i++)
+		if (tcp_address_equal(&routes->items[i].address, address))
+			routes->items[i--] = routes->items[--routes->count];
+}
+
 void routes_done(struct routes *routes)
 {
 	free(routes->items);

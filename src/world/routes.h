@@ -19,6 +19,8 @@ struct routes {
 
 /* 0, -EEXIST when a host has it already, or -ENOMEM. */
 int routes_add(struct routes *routes, const struct tcp_address *address, int host);
+/* Forgets the address, if it is there. */
+void routes_remove(struct routes *routes, const struct tcp_address *address);
 void routes_done(struct routes *routes);
 
 /* The host that owns the target of a raw IP packet, or -1. */

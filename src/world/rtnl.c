@@ -84,8 +84,7 @@ static struct ifinfomsg *link_put(struct nlmsghdr *request, int index)
 int rtnl_veth_add(struct rtnl *rtnl, const struct rtnl_end *a, const struct rtnl_end *b)
 {
 	char buffer[REQUEST_MAX];
-	struct nlmsghdr *request =
-		request_begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *request = request_begin(buffer, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	struct nlattr *info, *data, *peer;
 
 	link_put(request, 0);
@@ -177,8 +176,7 @@ int rtnl_address_add(struct rtnl *rtnl, int index, const struct tcp_address *add
 		     uint8_t prefix)
 {
 	char buffer[REQUEST_MAX];
-	struct nlmsghdr *request =
-		request_begin(buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
+	struct nlmsghdr *request = request_begin(buffer, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifaddrmsg *message = mnl_nlmsg_put_extra_header(request, sizeof(*message));
 	size_t length = address->family == AF_INET ? 4 : 16;
 
@@ -225,8 +223,8 @@ int rtnl_address_ready(struct rtnl *rtnl, const struct tcp_address *address)
 int rtnl_route_default(struct rtnl *rtnl, int index, int family)
 {
 	char buffer[REQUEST_MAX];
-	struct nlmsghdr *request =
-		request_begin(buffer, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+	struct nlmsghdr *request = request_begin(buffer, RTM_NEWROUTE,
+						 NLM_F_CREATE | NLM_F_REPLACE);
 	struct rtmsg *route = mnl_nlmsg_put_extra_header(request, sizeof(*route));
 
 	route->rtm_family = (uint8_t)family;
@@ -244,12 +242,14 @@ static int link_counters(const struct nlmsghdr *answer, void *context)
 	struct rtnl_link_stats64 stats = {0};
 	const struct nlattr *attribute;
 
-	mnl_attr_for_each(attribute, answer, sizeof(struct ifinfomsg)) {
+	mnl_attr_for_each(attribute, answer, sizeof(struct ifinfomsg))
+	{
 		size_t length = mnl_attr_get_payload_len(attribute);
 
 		if (mnl_attr_get_type(attribute) != IFLA_STATS64)
 			continue;
-		/* An older or newer kernel has fewer or more fields; the attribute is not aligned to 8. */
+		/* An older or newer kernel has fewer or more fields; the attribute is not aligned
+		 * to 8. */
 		memcpy(&stats, mnl_attr_get_payload(attribute),
 		       length < sizeof(stats) ? length : sizeof(stats));
 		*ret = (struct rtnl_counters){
@@ -289,10 +289,12 @@ static int queue_drops(const struct nlmsghdr *answer, void *context)
 
 	if (queue->tcm_ifindex != sum->index)
 		return MNL_CB_OK;
-	mnl_attr_for_each(attribute, answer, sizeof(*queue)) {
+	mnl_attr_for_each(attribute, answer, sizeof(*queue))
+	{
 		if (mnl_attr_get_type(attribute) != TCA_STATS2)
 			continue;
-		mnl_attr_for_each_nested(inner, attribute) {
+		mnl_attr_for_each_nested(inner, attribute)
+		{
 			struct gnet_stats_queue stats = {0};
 			size_t length = mnl_attr_get_payload_len(inner);
 

@@ -102,8 +102,7 @@ static int ring_map(struct port *port, int fd)
 /* The socket takes nothing before it is bound to the device (protocol 0, packet(7)). */
 static int packet_socket(struct port *port, int netns_fd, int index)
 {
-	CLEANUP_CLOSE int fd =
-		netns_socket(netns_fd, AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	CLEANUP_CLOSE int fd = netns_socket(netns_fd, AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	struct sockaddr_ll to = {
 		.sll_family = AF_PACKET,
 		.sll_protocol = htons(ETH_P_ALL),

@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,9 @@
 #include "base/clock.h"
 #include "world/wire_parts.h"
 
-#define ROUNDS   64             /* packets per port before the clock is looked at again */
-#define RETRY_NS (NS_PER_MS / 4)/* until a refused packet is tried again */
+#define ROUNDS	   64		   /* packets per port before the clock is looked at again */
+#define POLITENESS 64		   /* turns that others get before the thread takes the lock */
+#define RETRY_NS   (NS_PER_MS / 4) /* until a refused packet is tried again */
 
 struct wire *wire_new(void)
 {
@@ -88,14 +90,24 @@ void wire_wake(struct wire *wire)
 		;
 }
 
-int wire_add_route(struct wire *wire, const struct tcp_address *address, int host)
+void wire_lock(struct wire *wire)
 {
-	int r;
-
+	atomic_fetch_add(&wire->waiting, 1);
 	pthread_mutex_lock(&wire->lock);
-	r = routes_add(&wire->routes, address, host);
+	atomic_fetch_sub(&wire->waiting, 1);
+}
+
+void wire_unlock(struct wire *wire)
+{
 	pthread_mutex_unlock(&wire->lock);
-	return r;
+}
+
+static void thread_lock(struct wire *wire)
+{
+	/* Bounded, so that one who asks all the time does not stop the wire. */
+	for (int i = 0; i < POLITENESS && atomic_load(&wire->waiting); i++)
+		sched_yield();
+	pthread_mutex_lock(&wire->lock);
 }
 
 static void tell_listener(struct wire *wire)
@@ -149,17 +161,17 @@ static bool flush(struct wire *wire)
 	for (size_t i = 0; i < wire->station_count; i++) {
 		struct station *station = &wire->stations[i];
 
-		pthread_mutex_lock(&wire->lock);
+		thread_lock(wire);
 		while (station->out.head) {
 			if (!station_give(wire, station)) {
 				all = false;
 				break;
 			}
-			pthread_mutex_unlock(&wire->lock);
+			wire_unlock(wire);
 			tell_listener(wire);
-			pthread_mutex_lock(&wire->lock);
+			thread_lock(wire);
 		}
-		pthread_mutex_unlock(&wire->lock);
+		wire_unlock(wire);
 	}
 	return all;
 }
@@ -291,7 +303,7 @@ static bool station_take(struct wire *wire, size_t index)
 
 	if (station->dead)
 		return false;
-	pthread_mutex_lock(&wire->lock);
+	thread_lock(wire);
 	length = station->port.ops->read(&station->port, wire->scratch, sizeof(wire->scratch));
 	if (length >= 0)
 		station->taken++;
@@ -299,7 +311,7 @@ static bool station_take(struct wire *wire, size_t index)
 		station_fail(station, (int)length);
 	if (length > 0)
 		dropped = handle(wire, index, (size_t)length);
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	if (dropped)
 		tell_listener(wire);
 	return length >= 0;
@@ -311,11 +323,11 @@ static int64_t send_due(struct wire *wire)
 	int64_t now = clock_now_ns();
 	int64_t next;
 
-	pthread_mutex_lock(&wire->lock);
+	thread_lock(wire);
 	while (wire->delayed.head && wire->delayed.head->due_ns <= now)
 		wire_send(wire, parcel_pop(&wire->delayed));
 	next = wire->delayed.head ? wire->delayed.head->due_ns : 0;
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return next;
 }
 
@@ -345,11 +357,11 @@ static void wait_for_work(struct wire *wire, int64_t until_ns)
 
 		if (!(polls[i + 1].revents & (POLLERR | POLLNVAL)))
 			continue;
-		pthread_mutex_lock(&wire->lock);
+		thread_lock(wire);
 		/* A port that only tells an error does not tell it twice. */
 		if (!port_clear_error(&station->port))
 			station_fail(station, -EIO);
-		pthread_mutex_unlock(&wire->lock);
+		wire_unlock(wire);
 	}
 }
 

@@ -27,21 +27,21 @@ struct wire;
 /* Which packets. All of what is set must fit; zeroed matches every packet from host 0, so begin
  * with WIRE_MATCH_ALL. */
 struct wire_match {
-	int from, to;             /* host index, or WIRE_ANY_HOST */
-	uint8_t flags_set;        /* enum tcp_flag: all of these … */
-	uint8_t flags_clear;      /* … and none of these */
-	bool any_protocol;        /* also what is not TCP; else only TCP matches */
-	const struct tcp_key *key;/* only this connection, in either direction (copied); or NULL */
+	int from, to;		   /* host index, or WIRE_ANY_HOST */
+	uint8_t flags_set;	   /* enum tcp_flag: all of these … */
+	uint8_t flags_clear;	   /* … and none of these */
+	bool any_protocol;	   /* also what is not TCP; else only TCP matches */
+	const struct tcp_key *key; /* only this connection, in either direction (copied); or NULL */
 	enum wire_payload { WIRE_PAYLOAD_ANY, WIRE_PAYLOAD_NONE, WIRE_PAYLOAD_SOME } payload;
-	const void *payload_bytes;/* the payload begins with these (copied), or NULL */
+	const void *payload_bytes; /* the payload begins with these (copied), or NULL */
 	size_t payload_length;
-	unsigned skip;            /* leave out the first so many that fit */
-	unsigned count;           /* then take so many; WIRE_FOREVER */
+	unsigned skip;	/* leave out the first so many that fit */
+	unsigned count; /* then take so many; WIRE_FOREVER */
 };
 #define WIRE_MATCH_ALL ((struct wire_match){.from = WIRE_ANY_HOST, .to = WIRE_ANY_HOST})
 
 enum wire_verb {
-	WIRE_PASS,    /* do nothing, but count: wire_rule_hits() */
+	WIRE_PASS, /* do nothing, but count: wire_rule_hits() */
 	WIRE_DROP,
 	WIRE_HOLD,    /* keep until wire_rule_release() */
 	WIRE_DELAY,   /* deliver after delay_ns */
@@ -61,8 +61,8 @@ struct wire_rule {
 	enum wire_verb verb;
 	int64_t delay_ns;
 	wire_rewrite rewrite;
-	void *context;       /* (borrowed) */
-	const char *note;    /* said in the record of each packet it touched (copied), or NULL */
+	void *context;	  /* (borrowed) */
+	const char *note; /* said in the record of each packet it took (copied), or NULL */
 };
 
 /* Rules are tried in the order they were added; the first that fits and is not WIRE_REWRITE or
@@ -77,12 +77,13 @@ int wire_rule_release(struct wire *wire, int rule);
 int wire_rule_discard(struct wire *wire, int rule);
 /* Packets that the rule has taken so far (after skip, up to count). */
 int wire_rule_hits(struct wire *wire, int rule);
-/* Waits until the rule has taken @hits packets. 0, or -ETIMEDOUT. */
+/* Waits until the rule has taken @hits packets. 0, -ETIMEDOUT, or -ENOENT when it is taken away. */
 int wire_rule_wait(struct wire *wire, int rule, unsigned hits, int64_t timeout_ns);
 
 /* Ready rewrites. wire_rewrite_strip_option: context points to a uint8_t, the TCP option kind,
  * replaced by NOPs. wire_rewrite_address: context points to a struct wire_translation; source
- * and target endpoints equal to .from become .to (port 0: any port, kept). */
+ * and target endpoints equal to .from become .to (.from.port 0: any port; .to.port 0: it is kept).
+ * Both ways of a connection take two rules. */
 int wire_rewrite_strip_option(uint8_t *packet, size_t *length, size_t room, void *context);
 struct wire_translation {
 	struct tcp_endpoint from, to;
@@ -90,7 +91,8 @@ struct wire_translation {
 int wire_rewrite_address(uint8_t *packet, size_t *length, size_t room, void *context);
 
 /* Puts a raw IP packet on the wire towards host @to, as if host @from had sent it (recorded as
- * injected). The checksums are set for TCP. 0 or -errno. */
+ * injected). No rule is held against it. The checksums are set for TCP. 0, -EINVAL, -EMSGSIZE
+ * (more than 1500 bytes), -ENOMEM. */
 int wire_inject(struct wire *wire, size_t from, size_t to, const void *packet, size_t length,
 		const char *note);
 
@@ -98,13 +100,13 @@ int wire_inject(struct wire *wire, size_t from, size_t to, const void *packet, s
 enum wire_fate { WIRE_DELIVERED, WIRE_DROPPED, WIRE_HELD, WIRE_WAITING, WIRE_UNROUTABLE };
 
 struct wire_record {
-	int64_t time_ns;      /* CLOCK_MONOTONIC when it left its host */
-	int64_t delivered_ns; /* when it was given to the other; 0: not, or not yet */
-	int from, to;         /* host indices; to is -1 when no host owns the target */
-	enum wire_fate fate;  /* WIRE_HELD, WIRE_WAITING: still */
+	int64_t time_ns; /* CLOCK_MONOTONIC when it left its host; a repeat: when the first did */
+	int64_t delivered_ns;		  /* when it was given to the other; 0: not, or not yet */
+	int from, to;			  /* host indices; to is -1 when no host owns the target */
+	enum wire_fate fate;		  /* WIRE_HELD, WIRE_WAITING: still */
 	bool injected, rewritten, repeat; /* repeat: the copy that WIRE_REPEAT made */
 	uint32_t length;
-	const uint8_t *data;  /* raw IP packet as it left its host (borrowed from the wire) */
+	const uint8_t *data; /* raw IP packet as it left its host (borrowed from the wire) */
 	char note[80];
 };
 
@@ -117,7 +119,8 @@ size_t wire_record_count(struct wire *wire);
 
 /*
  * Calls @fn in the wire's thread after each packet that was delivered or dropped; NULL stops
- * that. The function must be quick and must not call the wire.
+ * that: it is not running any more when this returns. The function must be quick and must not
+ * call the wire.
  */
 void wire_set_listener(struct wire *wire, void (*fn)(void *context), void *context);
 

@@ -6,13 +6,30 @@
 #include "base/clock.h"
 #include "world/wire_parts.h"
 
+int wire_add_route(struct wire *wire, const struct tcp_address *address, int host)
+{
+	int r;
+
+	wire_lock(wire);
+	r = routes_add(&wire->routes, address, host);
+	wire_unlock(wire);
+	return r;
+}
+
+void wire_remove_route(struct wire *wire, const struct tcp_address *address)
+{
+	wire_lock(wire);
+	routes_remove(&wire->routes, address);
+	wire_unlock(wire);
+}
+
 int wire_rule_add(struct wire *wire, const struct wire_rule *rule)
 {
 	int r;
 
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	r = rules_add(&wire->rules, rule);
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return r;
 }
 
@@ -21,7 +38,7 @@ static struct rule *rule_lock(struct wire *wire, int number)
 {
 	struct rule *rule;
 
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	rule = rules_get(&wire->rules, number);
 	return rule && !rule->removed ? rule : NULL;
 }
@@ -47,7 +64,7 @@ int wire_rule_remove(struct wire *wire, int number)
 		rule->removed = true;
 		pthread_cond_broadcast(&wire->changed);
 	}
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	wire_wake(wire);
 	return rule ? 0 : -ENOENT;
 }
@@ -57,7 +74,7 @@ int wire_rule_release(struct wire *wire, int number)
 	struct rule *rule = rule_lock(wire, number);
 	int r = rule ? release(wire, rule) : -ENOENT;
 
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	wire_wake(wire);
 	return r;
 }
@@ -73,7 +90,7 @@ int wire_rule_discard(struct wire *wire, int number)
 		free(parcel);
 		r++;
 	}
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return r;
 }
 
@@ -82,10 +99,10 @@ int wire_rule_hits(struct wire *wire, int number)
 	struct rule *rule;
 	int r;
 
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	rule = rules_get(&wire->rules, number);
 	r = rule ? (int)rule->hits : -ENOENT;
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return r;
 }
 
@@ -95,7 +112,7 @@ int wire_rule_wait(struct wire *wire, int number, unsigned hits, int64_t timeout
 	struct rule *rule;
 	int r = 0;
 
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	rule = rules_get(&wire->rules, number);
 	while (rule && rule->hits < hits && r == 0)
 		r = rule->removed ? ENOENT
@@ -104,7 +121,7 @@ int wire_rule_wait(struct wire *wire, int number, unsigned hits, int64_t timeout
 		r = ENOENT;
 	else if (rule->hits >= hits)
 		r = 0;
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return -r;
 }
 
@@ -148,9 +165,9 @@ int wire_inject(struct wire *wire, size_t from, size_t to, const void *packet, s
 	memcpy(copy, packet, length);
 	wire_fix_checksums(copy, length);
 	record_note(&record, note);
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	r = inject(wire, &record, copy);
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	free(copy);
 	wire_wake(wire);
 	return r;
@@ -160,12 +177,12 @@ int wire_record(struct wire *wire, size_t index, struct wire_record *ret)
 {
 	int r = -ENOENT;
 
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	if (index < wire->records.count) {
 		*ret = *records_at(&wire->records, index);
 		r = 0;
 	}
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return r;
 }
 
@@ -173,9 +190,9 @@ size_t wire_record_count(struct wire *wire)
 {
 	size_t count;
 
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	count = wire->records.count;
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return count;
 }
 

@@ -15,7 +15,7 @@
 #include "world/wire_parts.h"
 
 #define PATIENCE_NS NS_PER_S
-#define NAP_NS      NS_PER_MS
+#define NAP_NS	    NS_PER_MS
 
 struct device_counters {
 	struct rtnl_counters link;
@@ -53,8 +53,8 @@ int wire_audit_begin(struct wire *wire)
 	return 0;
 }
 
-static int blame(struct why *why, const struct host *host, const char *what,
-		 unsigned long long is, unsigned long long should)
+static int blame(struct why *why, const struct host *host, const char *what, unsigned long long is,
+		 unsigned long long should)
 {
 	return why_say(why, -EIO, "the wire lost packets of host %s: %s: %llu, expected %llu",
 		       host_name(host), what, is, should);
@@ -123,12 +123,12 @@ static int audit_once(struct wire *wire, struct why *why)
 {
 	int r = 0;
 
-	pthread_mutex_lock(&wire->lock);
+	wire_lock(wire);
 	if (wire->unrecorded)
 		r = why_say(why, -EIO, "the wire had no memory for %llu packets", wire->unrecorded);
 	for (size_t i = 0; i < wire->station_count && r == 0; i++)
 		r = audit_station(&wire->stations[i], why);
-	pthread_mutex_unlock(&wire->lock);
+	wire_unlock(wire);
 	return r;
 }
 

@@ -13,7 +13,7 @@ struct layout {
 	int family;
 	uint8_t protocol;
 	uint8_t *source, *target; /* addresses */
-	uint8_t *transport;       /* its header */
+	uint8_t *transport;	  /* its header */
 	size_t transport_length;  /* up to the end of the IP packet */
 };
 
@@ -27,7 +27,7 @@ static int layout_v4(uint8_t *packet, size_t length, struct layout *ret)
 	/* More fragments, or not the first. */
 	if ((packet[6] & 0x3f) || packet[7])
 		return -EINVAL;
-	*ret = (struct layout){AF_INET,     packet[9],       packet + 12,
+	*ret = (struct layout){AF_INET,	    packet[9],	     packet + 12,
 			       packet + 16, packet + header, total - header};
 	return 0;
 }
@@ -87,7 +87,8 @@ int wire_rewrite_strip_option(uint8_t *packet, size_t *length, size_t room, void
 	return 0;
 }
 
-/* Replaces one end of the packet when it is what is to be translated. @port is its place, or NULL. */
+/* Replaces one end of the packet when it is what is to be translated. @port is its place, or NULL.
+ */
 static void translate(const struct wire_translation *translation, int family, uint8_t *address,
 		      uint8_t *port)
 {

@@ -9,9 +9,9 @@
 #include "world/wire.h"
 
 struct rule {
-	struct wire_rule spec;    /* with copies of what it points to */
-	struct tcp_key key;       /* spec.match.key points here, or is NULL */
-	unsigned seen, hits;      /* packets that fit; that were taken of those */
+	struct wire_rule spec; /* with copies of what it points to */
+	struct tcp_key key;    /* spec.match.key points here, or is NULL */
+	unsigned seen, hits;   /* packets that fit; that were taken of those */
 	bool removed;
 	struct parcel_queue held;
 };
@@ -23,8 +23,8 @@ struct rules {
 
 /* A packet as the rules see it; rewriting changes it. */
 struct work {
-	int from, to;        /* to is -1 without a host that owns the target */
-	uint8_t *data;       /* (borrowed) */
+	int from, to;  /* to is -1 without a host that owns the target */
+	uint8_t *data; /* (borrowed) */
 	size_t length, room;
 	bool is_tcp;
 	struct segment segment;
@@ -46,8 +46,8 @@ void rules_done(struct rules *rules);
 /* Marks in rules_pass(): what the packet came through. */
 struct passage {
 	struct rule *decider; /* the rule that decides, or NULL: deliver it */
-	bool hit;             /* some rule took it */
-	int error;            /* a rewrite said to drop it */
+	bool hit;	      /* some rule took it */
+	int error;	      /* a rewrite said to drop it */
 };
 
 /* Takes the packet through the rules: rewrites it, counts, notes in @record. */

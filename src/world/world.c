@@ -14,6 +14,7 @@
 #include "base/netns.h"
 #include "world/ethtool.h"
 #include "world/rtnl.h"
+#include "world/tables.h"
 #include "world/userns.h"
 #include "world/veth.h"
 #include "world/wire_parts.h"
@@ -22,7 +23,8 @@
 /* How a kind of link comes to be, in this order. */
 struct link_ops {
 	const char *name;
-	/* Makes the devices of the hosts; they are down after that. NULL: there is nothing to make. */
+	/* Makes the devices of the hosts; they are down after that. NULL: there is nothing to make.
+	 */
 	int (*make)(struct world *world, struct why *why);
 	/* After the devices were brought up, and before the addresses are there. */
 	int (*start)(struct world *world, struct why *why);
@@ -116,12 +118,14 @@ static int link_make(struct world *world, struct why *why)
 	int r;
 
 	if (world->link == WORLD_LINK_WIRE) {
-		r = tun_make(world, why);
-		if (r != -ENOTSUP) {
-			world->link = WORLD_LINK_WIRE_TUN;
+		struct why tun_why;
+
+		r = tun_make(world, &tun_why);
+		if (r < 0 && r != -ENOTSUP && why)
+			*why = tun_why;
+		world->link = r == -ENOTSUP ? WORLD_LINK_WIRE_VETH : WORLD_LINK_WIRE_TUN;
+		if (r != -ENOTSUP)
 			return r;
-		}
-		world->link = WORLD_LINK_WIRE_VETH;
 	}
 	return links[world->link].make ? links[world->link].make(world, why) : 0;
 }
@@ -183,8 +187,9 @@ static int host_address_all(struct host *host, const struct world_host_spec *spe
 		int r = host_add_address(host, addresses[i]);
 
 		if (r == -EAFNOSUPPORT)
-			return why_say(why, -ENOTSUP, "this kernel has no IPv6, and host %s needs %s",
-				       host->name, addresses[i]);
+			return why_say(why, -ENOTSUP,
+				       "this kernel has no IPv6, and host %s needs %s", host->name,
+				       addresses[i]);
 		if (r < 0)
 			return why_set(why, r, "cannot give host %s the address %s", host->name,
 				       addresses[i]);
@@ -251,8 +256,10 @@ int world_new(const struct world_spec *spec, struct world **ret, struct why *why
 	world->link = spec->link;
 	world->ipv6 = ipv6_works();
 	world->home = netns_open_current();
-	if (link_has_wire(spec->link))
+	if (link_has_wire(spec->link)) {
 		world->wire = wire_new();
+		tables_make_small();
+	}
 	if (world->home < 0 || (link_has_wire(spec->link) && !world->wire))
 		r = why_set(why, world->home < 0 ? world->home : -ENOMEM, "cannot make a world");
 	else

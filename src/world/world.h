@@ -25,21 +25,24 @@ enum world_link {
 	WORLD_LINK_LOOPBACK,  /* fast: every host is the same namespace, talking over lo */
 };
 
-#define WORLD_HOSTS_MAX     8
+#define WORLD_HOSTS_MAX	    8
 #define WORLD_ADDRESSES_MAX 64
 
 struct world_host_spec {
-	const char *name;          /* "client"; at most 15 bytes, as it names the device too */
+	/* "client": letters, digits, - and _, at most 15; the device is named by the first 14 and
+	 * 0. */
+	const char *name;
 	/*
 	 * Addresses with prefix: "10.0.0.1/24", "fd00::1/64"; NULL ends the list. None: host n gets
-	 * 10.0.0.(n+1)/24 and fd00::(n+1)/64. Hosts reach each other's addresses, whatever the prefix.
+	 * 10.0.0.(n+1)/24 and fd00::(n+1)/64. Hosts reach each other's addresses, whatever the
+	 * prefix.
 	 */
 	const char *addresses[WORLD_ADDRESSES_MAX];
 };
 
 struct world_spec {
 	enum world_link link;
-	size_t host_count;         /* 2 for the fast veth link */
+	size_t host_count; /* 2 for the fast veth link */
 	struct world_host_spec hosts[WORLD_HOSTS_MAX];
 };
 
@@ -81,7 +84,10 @@ const char *host_device(const struct host *host);
 /* The n-th address of a family, or NULL. */
 const struct tcp_address *host_address(const struct host *host, int family, size_t index);
 
-/* Adds one more address ("10.0.0.77/24") while the world runs. 0 or -errno. */
+/*
+ * Adds one more address ("10.0.0.77/24") while the world runs; packets for it are taken from then
+ * on. 0, -EEXIST when a host has it, -EINVAL, or -errno. One thread at a time for each host.
+ */
 int host_add_address(struct host *host, const char *address);
 
 /*

@@ -7,22 +7,22 @@
 #include "world/world.h"
 
 struct host {
-	struct world *world;            /* (borrowed) */
+	struct world *world; /* (borrowed) */
 	size_t index;
 	char name[IFNAMSIZ];
 	char device[IFNAMSIZ];
-	int netns;                      /* (owned) */
+	int netns;			/* (owned) */
 	struct tcp_address **addresses; /* each (owned): host_address() lends them */
 	size_t address_count, address_capacity;
 };
 
 struct world {
 	enum world_link link;
-	bool ipv6;                      /* the kernel has it */
-	int home;                       /* the wire's own namespace (owned) */
+	bool ipv6; /* the kernel has it */
+	int home;  /* the wire's own namespace (owned) */
 	struct host hosts[WORLD_HOSTS_MAX];
 	size_t host_count;
-	struct wire *wire;              /* (owned), or NULL */
+	struct wire *wire; /* (owned), or NULL */
 };
 
 /* Splits "10.0.0.1/24"; without prefix it is a single address. 0 or -EINVAL. */

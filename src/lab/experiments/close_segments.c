@@ -399,15 +399,16 @@ static const char *const later = "closes-later";
 static const char *const under_way = "data-under-way";
 static const char *const delayed = "acks-delayed";
 
-static void tell(const struct evidence *evidence, const char *arm, struct judgement *ret)
+static void tell(const struct evidence *evidence, const char *arm, const char *suffix,
+		 struct judgement *ret)
 {
-	judge_measured_text(ret, evidence_text(evidence, arm, "segments"), "segments_%s", arm);
+	judge_measured_text(ret, evidence_text(evidence, arm, "segments"), "segments_%s", suffix);
 	judge_measured(ret, evidence_number(evidence, arm, "segments_count"), "segments_count_%s",
-		       arm);
+		       suffix);
 	judge_measured(ret, evidence_number(evidence, arm, "last_ack_seq_minus_k"),
-		       "last_ack_seq_minus_k_%s", arm);
+		       "last_ack_seq_minus_k_%s", suffix);
 	judge_measured(ret, evidence_number(evidence, arm, "fin2_ack_minus_k"),
-		       "fin2_ack_minus_k_%s", arm);
+		       "fin2_ack_minus_k_%s", suffix);
 }
 
 /* What all arms agree on, or NAN. */
@@ -434,13 +435,13 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	double segments_later = evidence_number(evidence, later, "segments_count");
 	double segments_at_once = evidence_number(evidence, at_once, "segments_count");
 
-	tell(evidence, at_once, ret);
-	tell(evidence, later, ret);
-	tell(evidence, under_way, ret);
-	tell(evidence, delayed, ret);
+	tell(evidence, at_once, "closes_at_once", ret);
+	tell(evidence, later, "closes_later", ret);
+	tell(evidence, under_way, "data_under_way", ret);
+	tell(evidence, delayed, "acks_delayed", ret);
 	judge_measured(ret, ack_after_s, "ack_of_fin_after_s");
-	judge_deciding(ret, "last ACK's seq K%+.0f; %.0f or %.0f segments", last, segments_at_once,
-		       segments_later);
+	judge_deciding(ret, "last ACK's seq %s; %.0f or %.0f segments", last == 0 ? "K" : "K+1",
+		       segments_at_once, segments_later);
 
 	if (isnan(last) || isnan(fin2))
 		judge_say(ret, VERDICT_INCONCLUSIVE,

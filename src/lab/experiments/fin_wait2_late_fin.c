@@ -9,14 +9,13 @@
  *
  * Packets expected: FIN, ACK; silence; then FIN, RST (or data, RST).
  */
-#include "lab/experiments/orphan.h"
-
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/why.h"
+#include "lab/experiments/common.h"
+#include "lab/experiments/orphan.h"
 #include "world/wire.h"
 
 #define FIN_TIMEOUT    3 /* above 3.5 RTO, the least that the kernel waits */
@@ -139,13 +138,13 @@ static int play_in_time(struct stage *stage)
 
 static int set_fin(uint8_t *packet, size_t *length, size_t room, void *context)
 {
-	size_t header = (size_t)(packet[0] & 0x0f) * 4; /* IPv4 only, as the stage's two hosts */
+	uint8_t *tcp = packet_tcp(packet, *length);
 
 	(void)room;
 	(void)context;
-	if (*length < header + 14)
+	if (!tcp)
 		return -EINVAL;
-	packet[header + 13] |= TCP_FLAG_FIN;
+	tcp[TCP_AT_FLAGS] |= TCP_FLAG_FIN;
 	return 0;
 }
 

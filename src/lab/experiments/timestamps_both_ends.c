@@ -13,16 +13,18 @@
  */
 #include "lab/stage.h"
 
-#include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "capture/decode.h"
+#include "lab/experiments/common.h"
 
 #define TIMESTAMPS_SYSCTL "net.ipv4.tcp_timestamps"
 #define GREETING	  26  /* bytes; each end says so many */
 #define SEGMENTS_MAX	  256 /* of one connection with two small messages: about ten */
 
 enum { OPTION_NOP = 1, OPTION_TIMESTAMPS = 8, TIMESTAMPS_LENGTH = 10, INSERTED = 12 };
+enum { DATA_OFFSET = 12 }; /* in the TCP header, upper half of the byte, in words */
 
 struct plan {
 	int family;
@@ -126,7 +128,7 @@ static int pretend_timestamps(uint8_t *packet, size_t *length, size_t room, void
 	static const uint8_t option[INSERTED] = {
 		OPTION_NOP, OPTION_NOP, OPTION_TIMESTAMPS, TIMESTAMPS_LENGTH, 0, 0, 0, 1,
 	};
-	uint8_t *tcp = packet + (packet[0] >> 4 == 4 ? (packet[0] & 0x0f) * 4 : 40);
+	uint8_t *tcp = packet_tcp(packet, *length);
 	struct segment segment;
 
 	(void)context;
@@ -136,7 +138,7 @@ static int pretend_timestamps(uint8_t *packet, size_t *length, size_t room, void
 	/* A SYN+ACK ends with its options. */
 	memcpy(packet + *length, option, INSERTED);
 	*length += INSERTED;
-	tcp[12] += INSERTED / 4 << 4;
+	tcp[DATA_OFFSET] += INSERTED / 4 << 4;
 	grow(packet, INSERTED);
 	return 0;
 }
@@ -161,7 +163,21 @@ static double bare(const struct evidence *evidence, const char *arm)
 	       evidence_number(evidence, arm, "with_timestamps_after_syn");
 }
 
-static void tell(const struct evidence *evidence, const char *arm, struct judgement *ret)
+static const struct {
+	const char *arm, *as; /* its name, and what it adds to the names of numbers */
+} treatments[] = {
+	{"off-at-server", "off_at_server"},
+	{"off-at-client", "off_at_client"},
+	{"off-at-server-v6", "off_at_server_v6"},
+	{"off-at-client-v6", "off_at_client_v6"},
+}, controls[] = {
+	{"on-at-both", "on_at_both"},
+	{"on-at-both-v6", "on_at_both_v6"},
+	{"off-while-open", "off_while_open"},
+};
+
+static void tell(const struct evidence *evidence, const char *arm, const char *as,
+		 struct judgement *ret)
 {
 	static const char *const names[] = {
 		"client_segments",	      "client_segments_with_timestamps",
@@ -169,20 +185,10 @@ static void tell(const struct evidence *evidence, const char *arm, struct judgem
 		"server_segments_with_timestamps",
 	};
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
 		judge_measured(ret, evidence_number(evidence, arm, names[i]), "%s_%s", names[i],
-			       arm);
+			       as);
 }
-
-static const char *const treatments[] = {
-	"off-at-server",
-	"off-at-client",
-	"off-at-server-v6",
-	"off-at-client-v6",
-};
-static const char *const controls[] = {"on-at-both", "on-at-both-v6", "off-while-open"};
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void judge(const struct evidence *evidence, struct judgement *ret)
 {
@@ -190,27 +196,27 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	double after = 0, all = 0;
 	const char *odd = NULL;
 
-	for (size_t i = 0; i < COUNT(treatments); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(treatments); i++) {
 		double with =
-			evidence_number(evidence, treatments[i], "with_timestamps_after_syn");
+			evidence_number(evidence, treatments[i].arm, "with_timestamps_after_syn");
 
-		tell(evidence, treatments[i], ret);
-		all += evidence_number(evidence, treatments[i], "segments_after_syn");
+		tell(evidence, treatments[i].arm, treatments[i].as, ret);
+		all += evidence_number(evidence, treatments[i].arm, "segments_after_syn");
 		after += with;
 		if (!odd && with != 0)
-			odd = treatments[i];
+			odd = treatments[i].arm;
 	}
-	for (size_t i = 0; i < COUNT(controls); i++)
-		tell(evidence, controls[i], ret);
+	for (size_t i = 0; i < ARRAY_SIZE(controls); i++)
+		tell(evidence, controls[i].arm, controls[i].as, ret);
 	judge_deciding(ret, "%.0f of %.0f segments after the SYN", after, all);
 
-	for (size_t i = 0; i < COUNT(controls); i++) {
-		if (bare(evidence, controls[i]) == 0)
+	for (size_t i = 0; i < ARRAY_SIZE(controls); i++) {
+		if (bare(evidence, controls[i].arm) == 0)
 			continue;
 		judge_say(ret, VERDICT_INCONCLUSIVE,
 			  "In the control %s %.0f segments have no timestamp either: something "
 			  "else than the setting takes them away here.",
-			  controls[i], bare(evidence, controls[i]));
+			  controls[i].arm, bare(evidence, controls[i].arm));
 		return;
 	}
 	if (odd)
