@@ -17,6 +17,7 @@ setup() {
 teardown() {
 	# Only what this test started: its processes carry its mark.
 	[ -z "${mark:-}" ] || marked | xargs -r kill -9 2>/dev/null || true
+	[ ! -S "$BATS_TEST_TMPDIR/tmux" ] || tmux -S "$BATS_TEST_TMPDIR/tmux" kill-server 2>/dev/null || true
 }
 
 # validate FILE SCHEMA: the document follows docs/SCHEMA.schema.json.
@@ -99,6 +100,9 @@ in_mounts() {
 	contest lab show "$quick" --json >show.json
 	validate show.json contest.lab-show.1
 	[ "$(jq -c '[.read_from, .result]' show.json)" = '[null,null]' ]
+	# A result is the same thing in both schemas.
+	[ "$(jq -c '."$defs"' "$root/docs/contest.lab-show.1.schema.json")" = \
+		"$(jq -c '."$defs"' "$root/docs/contest.lab.1.schema.json")" ]
 }
 
 @test "run must be told what, and only once" {
@@ -341,8 +345,9 @@ in_mounts() {
 	shows() {
 		screen capture-pane -p -S -200 | grep -q -- "$1"
 	}
+	# A line above, as a prompt would be: tmux keeps what is cleared from the very top.
 	screen -f /dev/null new-session -d -x 100 -y 30 \
-		"'$CONTEST' lab run $quick $long --out here; echo status \$?; exec cat" 3>&-
+		"echo; '$CONTEST' lab run $quick $long --out here; echo status \$?; exec cat" 3>&-
 	wait_until shows "^$quick  *[a-z]* .* s"
 	wait_until shows "^$long  *[0-9]* s  "
 	shows "^1 of 2 done, 1 running, about [0-9]* s left"

@@ -71,7 +71,9 @@ static json_t *number(double value)
 	return json_real(value);
 }
 
-static void set(struct judgement *judgement, const char *format, va_list args, json_t *value)
+__attribute__((format(printf, 2, 0))) static void set(struct judgement *judgement,
+						      const char *format, va_list args,
+						      json_t *value)
 {
 	char name[128];
 

@@ -34,7 +34,7 @@ ptrdiff_t line_reader_feed(struct line_reader *reader, int fd,
 			   void (*line)(const char *text, size_t length, void *context),
 			   void *context)
 {
-	char *start, *end;
+	char *start, *search, *end;
 	ssize_t n;
 	int r = make_room(reader);
 
@@ -48,12 +48,14 @@ ptrdiff_t line_reader_feed(struct line_reader *reader, int fd,
 	reader->used += (size_t)n;
 
 	start = reader->text;
-	while ((end = memchr(start, '\n', reader->used - (size_t)(start - reader->text)))) {
+	search = start + reader->searched;
+	while ((end = memchr(search, '\n', reader->used - (size_t)(search - reader->text)))) {
 		*end = '\0';
 		line(start, (size_t)(end - start), context);
-		start = end + 1;
+		search = start = end + 1;
 	}
 	reader->used -= (size_t)(start - reader->text);
 	memmove(reader->text, start, reader->used);
+	reader->searched = reader->used;
 	return n;
 }

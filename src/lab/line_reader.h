@@ -10,6 +10,7 @@
 struct line_reader {
 	char *text;   /* (owned) */
 	size_t used, capacity;
+	size_t searched; /* bytes at the beginning that hold no newline */
 };
 
 void line_reader_done(struct line_reader *reader);

@@ -80,8 +80,9 @@ static json_t *counters_json(struct stage *stage)
 		if (counters_read(host_netns(host), &after) == 0 &&
 		    counters_moved(&stage->private->before[i], &after, &moved) == 0) {
 			for (size_t k = 0; k < moved.count; k++)
-				json_object_set_new(names, moved.items[k].name,
-						    json_integer(moved.items[k].value));
+				if (!counter_is_machine_wide(moved.items[k].name))
+					json_object_set_new(names, moved.items[k].name,
+							    json_integer(moved.items[k].value));
 		}
 		json_object_set_new(hosts, host_name(host), names);
 		counters_done(&moved);

@@ -271,3 +271,15 @@ int counters_moved(const struct counters *before, const struct counters *after,
 	*ret = moved;
 	return 0;
 }
+
+bool counter_is_machine_wide(const char *name)
+{
+	static const char *const names[] = {
+		"sockstat.TCP.orphan", "sockstat.TCP.alloc", "sockstat.TCP.mem", "sockstat.UDP.mem",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}

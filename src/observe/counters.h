@@ -2,6 +2,7 @@
 #ifndef CONTEST_OBSERVE_COUNTERS_H
 #define CONTEST_OBSERVE_COUNTERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +39,11 @@ int64_t counters_value(const struct counters *counters, const char *name, int64_
  */
 int counters_moved(const struct counters *before, const struct counters *after,
 		   struct counters *ret);
+
+/*
+ * Whether the kernel counts @name for the whole machine, though it shows it in each namespace:
+ * orphans, allocated sockets and memory in sockstat (net/ipv4/proc.c, sockstat_seq_show(), 6.18).
+ */
+bool counter_is_machine_wide(const char *name);
 
 #endif

@@ -179,6 +179,15 @@ static void test_no_namespace(void **state)
 	assert_int_equal(counters.count, 5);
 }
 
+static void test_machine_wide(void **state)
+{
+	(void)state;
+	assert_true(counter_is_machine_wide("sockstat.TCP.orphan"));
+	assert_true(counter_is_machine_wide("sockstat.TCP.alloc"));
+	assert_false(counter_is_machine_wide("sockstat.TCP.tw"));
+	assert_false(counter_is_machine_wide("Tcp.ActiveOpens"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_kernel),
 		cmocka_unit_test(test_no_namespace),
+		cmocka_unit_test(test_machine_wide),
 	};
 
 	be_alone();

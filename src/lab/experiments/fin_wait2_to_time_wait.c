@@ -128,7 +128,7 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	else if (!(time_wait > 0))
 		judge_say(
 			ret, VERDICT_REFUTED,
-			"The peer closed after %d s, and the socket became %s, without TIME-WAIT.",
+			"The peer closed after %d s, and the socket, then in %s, never came to TIME-WAIT.",
 			FIN_AT, after);
 	else if (!is_about(keepalive, KEEPALIVE_PHASE, slack_30) ||
 		 !is_about(keepalive + timewait, FIN_AT, 0))

@@ -27,8 +27,8 @@
 #define WAITED_AT_LEAST_S (LINGER_S - 0.02)
 #define WAITED_AT_MOST_S  (LINGER_S + 0.6)
 /* "At once": a tenth of what there was to wait for. The control may take longer, but not all. */
-#define AT_ONCE_S	  (LINGER_S / 10.0)
-#define MUCH_EARLIER_S	  (LINGER_S / 2.0)
+#define AT_ONCE_S      (LINGER_S / 10.0)
+#define MUCH_EARLIER_S (LINGER_S / 2.0)
 
 /* The next repeat comes as late after the silence as the silence was long, at most. */
 #define DRAIN_SECONDS 10
@@ -170,10 +170,11 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "that is waited out here.",
 			  close_took(evidence, answered));
 	else if (close_took(evidence, without) > AT_ONCE_S)
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "close() took %.2f s without the option: it is not SO_LINGER that makes it "
-			  "wait here.",
-			  close_took(evidence, without));
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"close() took %.2f s without the option: it is not SO_LINGER that makes it "
+			"wait here.",
+			close_took(evidence, without));
 	else if (!waited)
 		judge_say(ret, VERDICT_REFUTED, "close() with l_linger=%d took %.2f s.", LINGER_S,
 			  took);
@@ -188,13 +189,14 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "not spare the wait: close() took %.2f s.",
 			  took_nonblocking);
 	else
-		judge_say(ret, VERDICT_REFUTED,
-			  "l_linger=%d bounds only the wait: close() returned after %.2f s (%s, "
-			  "error: %s), %.0f RST were sent, and all that was left was sent on: %.0f "
-			  "of %.0f bytes arrived when the peer was back. On a non-blocking socket it "
-			  "took %.2f s: keep it out of event loops.",
-			  LINGER_S, took, evidence_text(evidence, blocking, "client_in_at_return"),
-			  error, resets, received, written, took_nonblocking);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"l_linger=%d bounds only the wait: close() returned after %.2f s (%s, "
+			"error: %s), %.0f RST were sent, and all that was left was sent on: %.0f "
+			"of %.0f bytes arrived when the peer was back. On a non-blocking socket it "
+			"took %.2f s: keep it out of event loops.",
+			LINGER_S, took, evidence_text(evidence, blocking, "client_in_at_return"),
+			error, resets, received, written, took_nonblocking);
 }
 
 static const struct arm arms[] = {
@@ -211,7 +213,8 @@ static const struct arm arms[] = {
 		.role = ARM_TREATMENT,
 		.what = "the same with O_NONBLOCK",
 		.seconds = LINGER_S + 2,
-		.extra = &(const struct story){.linger = LINGER_S, .nonblock = true, .silent = true},
+		.extra =
+			&(const struct story){.linger = LINGER_S, .nonblock = true, .silent = true},
 		.play = play,
 	},
 	{
@@ -234,13 +237,15 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_linger_timeout = {
 	.id = "linger-timeout",
-	.claim = "With l_linger>0 a blocking close() waits up to that time, a non-blocking one does "
-		 "not, and then the connection is aborted with RST.",
+	.claim =
+		"With l_linger>0 a blocking close() waits up to that time, a non-blocking one does "
+		"not, and then the connection is aborted with RST.",
 	.source = "article, 링거; RFC 1122 4.2.2.13",
 	.section = "G. Linger",
-	.method = "The client writes, and closes with l_linger=2 while nothing that it sends arrives; "
-		  "once close() has returned the peer is back, and reads to the end. The same with "
-		  "O_NONBLOCK; beside it a peer that answers, and no option.",
+	.method =
+		"The client writes, and closes with l_linger=2 while nothing that it sends arrives; "
+		"once close() has returned the peer is back, and reads to the end. The same with "
+		"O_NONBLOCK; beside it a peer that answers, and no option.",
 	.why = "SO_LINGER is set to bound how long a dead peer can hold a socket, or to be told when "
 	       "data were lost. On Linux it does neither, and stops the thread that closes.",
 	.arms = arms,

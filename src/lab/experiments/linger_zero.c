@@ -74,9 +74,8 @@ static int play(struct stage *stage)
 /* The RST never arrives: the server knows of nothing, and keeps its end. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_resets = {.match = WIRE_MATCH_ALL,
-					.verb = WIRE_DROP,
-					.note = "every RST is lost"};
+	struct wire_rule lose_resets = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "every RST is lost"};
 
 	lose_resets.match.flags_set = TCP_FLAG_RST;
 	return wire_rule_add(stage->wire, &lose_resets);
@@ -192,13 +191,15 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_linger_zero = {
 	.id = "linger-zero",
-	.claim = "close() with l_linger=0 sends RST, drops what was not sent, and leaves TIME-WAIT at "
-		 "neither end.",
+	.claim =
+		"close() with l_linger=0 sends RST, drops what was not sent, and leaves TIME-WAIT at "
+		"neither end.",
 	.source = "article, 링거; RFC 9293 3.10.5 (ABORT)",
 	.section = "G. Linger",
-	.method = "The client closes with l_linger=0, once with bytes that the server's closed window "
-		  "holds back and once with none, and beside it without the option; what the server "
-		  "reads, and what both ends are left in.",
+	.method =
+		"The client closes with l_linger=0, once with bytes that the server's closed window "
+		"holds back and once with none, and beside it without the option; what the server "
+		"reads, and what both ends are left in.",
 	.why = "Tuning guides give SO_LINGER 0 as a cure for TIME-WAIT. What it costs is seen at the "
 	       "other end: lost data, and errors for requests that had succeeded.",
 	.arms = arms,

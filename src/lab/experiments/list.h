@@ -7,11 +7,17 @@
 #define EXPERIMENT_LIST                                                                            \
 	EXPERIMENT(active_close)                                                                   \
 	EXPERIMENT(close_segments)                                                                 \
+	EXPERIMENT(simultaneous_close)                                                             \
 	EXPERIMENT(time_wait_ownerless)                                                            \
+	EXPERIMENT(close_wait_leak)                                                                \
+	EXPERIMENT(half_close)                                                                     \
+	EXPERIMENT(time_wait_length)                                               \
 	EXPERIMENT(five_tuple)                                                                   \
 	EXPERIMENT(port_exhaustion)                                                        \
+	EXPERIMENT(reuse_server_side)                                              \
 	EXPERIMENT(reuse_client_side)                                                      \
 	EXPERIMENT(reuse_other_port)                                                       \
+	EXPERIMENT(timestamps_both_ends)                                           \
 	EXPERIMENT(fin_wait2_timeout)                                                              \
 	EXPERIMENT(fin_wait2_to_time_wait)                                                         \
 	EXPERIMENT(fin_wait2_late_fin)                                                             \

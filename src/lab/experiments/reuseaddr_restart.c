@@ -83,9 +83,9 @@ static int first_run(struct stage *stage, const struct story *story, struct pair
 		      story->client_first ? &pair.server_key : &pair.client_key,
 		      STATE_BIT(TCP_CLOSE_WAIT), 3);
 	TRY(stage, stage_shut(stage, second));
-	stage_measure_text(stage, "server_left_in",
-			   tcp_state_name(stage_outcome(stage, STAGE_SERVER, &pair.server_key,
-							SETTLED, 3)));
+	stage_measure_text(
+		stage, "server_left_in",
+		tcp_state_name(stage_outcome(stage, STAGE_SERVER, &pair.server_key, SETTLED, 3)));
 	*ret = pair;
 	return 0;
 }
@@ -208,29 +208,33 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	tell(evidence, ret);
 	if (evidence_knows(evidence, neither, "blocked_s"))
 		blocked_s = evidence_number(evidence, neither, "blocked_s");
-	judge_deciding(ret, "set in 2nd run only: %s; in both: %s",
+	judge_deciding(ret, "2nd run only: %s; both: %s",
 		       evidence_text(evidence, second_only, "errno_at_once"),
 		       evidence_text(evidence, both, "errno_at_once"));
 
 	if (!time_wait_there(evidence))
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "The server closed first and is left in %s: no TIME-WAIT was on its port.",
-			  evidence_text(evidence, neither, "server_left_in"));
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"The server closed first and is left in %s: no TIME-WAIT was on its port.",
+			evidence_text(evidence, neither, "server_left_in"));
 	else if (!starts(evidence, elsewhere))
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "The restart fails (%s) although TIME-WAIT is at the other end: it is not "
-			  "what stands in the way here.",
-			  evidence_text(evidence, elsewhere, "errno_at_once"));
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"The restart fails (%s) although TIME-WAIT is at the other end: it is not "
+			"what stands in the way here.",
+			evidence_text(evidence, elsewhere, "errno_at_once"));
 	else if (!blocked(evidence, neither))
-		judge_say(ret, VERDICT_REFUTED,
-			  "Without SO_REUSEADDR the restart gave %s at once; TIME-WAIT does not block "
-			  "it for its time.",
-			  evidence_text(evidence, neither, "errno_at_once"));
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"Without SO_REUSEADDR the restart gave %s at once; TIME-WAIT does not block "
+			"it for its time.",
+			evidence_text(evidence, neither, "errno_at_once"));
 	else if (!starts(evidence, both))
-		judge_say(ret, VERDICT_REFUTED,
-			  "The restart is blocked for %.1f s, and SO_REUSEADDR in both runs does not "
-			  "help: %s.",
-			  blocked_s, evidence_text(evidence, both, "errno_at_once"));
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"The restart is blocked for %.1f s, and SO_REUSEADDR in both runs does not "
+			"help: %s.",
+			blocked_s, evidence_text(evidence, both, "errno_at_once"));
 	else if (!starts(evidence, second_only))
 		judge_say(ret, VERDICT_REFUTED,
 			  "Without SO_REUSEADDR bind() fails for %.1f s, but setting it at the "
@@ -238,10 +242,11 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "too. Set it in every server, always.",
 			  blocked_s, evidence_text(evidence, second_only, "errno_at_once"));
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "Without SO_REUSEADDR bind() fails for %.1f s after a restart; with it the "
-			  "server starts at once.",
-			  blocked_s);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"Without SO_REUSEADDR bind() fails for %.1f s after a restart; with it the "
+			"server starts at once.",
+			blocked_s);
 }
 
 #define BLOCKED_SECONDS (TIME_WAIT_S + 3)
@@ -291,13 +296,15 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_reuseaddr_restart = {
 	.id = "reuseaddr-restart",
-	.claim = "A server cannot bind() its port again while TIME-WAIT remain on it, and can at once "
-		 "when the restarted one sets SO_REUSEADDR.",
+	.claim =
+		"A server cannot bind() its port again while TIME-WAIT remain on it, and can at once "
+		"when the restarted one sets SO_REUSEADDR.",
 	.source = "article, 종료 과정 and 소켓 옵션",
 	.section = "D. Local ports and reuse",
-	.method = "A server whose connection is in TIME-WAIT is started again: with SO_REUSEADDR in "
-		  "the first run, in the second, in both, in neither; at once, after 55 s, and when "
-		  "TIME-WAIT is over. Beside it a server whose client closed first.",
+	.method =
+		"A server whose connection is in TIME-WAIT is started again: with SO_REUSEADDR in "
+		"the first run, in the second, in both, in neither; at once, after 55 s, and when "
+		"TIME-WAIT is over. Beside it a server whose client closed first.",
 	.why = "\"Address already in use\" after a restart or a crash is a minute of downtime, and "
 	       "the one line that avoids it has to be there before it is needed.",
 	.arms = arms,

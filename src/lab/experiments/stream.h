@@ -23,7 +23,7 @@ int stream_clog(struct stage *stage, struct pair *ret);
 /* How close() went. */
 struct stream_closed {
 	double after_s; /* it returned after so many seconds */
-	int error;      /* errno, or 0 */
+	int error;	/* errno, or 0 */
 };
 
 #define STREAM_NO_LINGER (-1)

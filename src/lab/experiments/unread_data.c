@@ -37,9 +37,8 @@ struct story {
 /* Whatever the server writes is lost from now on. The rule, or -errno. */
 static int lose_answer(struct stage *stage)
 {
-	struct wire_rule lose = {.match = WIRE_MATCH_ALL,
-				 .verb = WIRE_DROP,
-				 .note = "the answer is lost"};
+	struct wire_rule lose = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "the answer is lost"};
 
 	lose.match.from = STAGE_SERVER;
 	lose.match.payload = WIRE_PAYLOAD_SOME;
@@ -105,9 +104,8 @@ static int play(struct stage *stage)
 /* The RST never arrives: the client knows of nothing. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_resets = {.match = WIRE_MATCH_ALL,
-					.verb = WIRE_DROP,
-					.note = "every RST is lost"};
+	struct wire_rule lose_resets = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "every RST is lost"};
 
 	lose_resets.match.flags_set = TCP_FLAG_RST;
 	return wire_rule_add(stage->wire, &lose_resets);
@@ -188,23 +186,25 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "either (it is left in %s): the unread bytes do not decide here.",
 			  evidence_text(evidence, drained, "server_left_in"));
 	else if (!reset(evidence, odd))
-		judge_say(ret, VERDICT_REFUTED,
-			  "With bytes unread the server sent %.0f RST and %.0f FIN, and the client's "
-			  "read() gave %s.",
-			  evidence_number(evidence, odd, "rst_count"),
-			  evidence_number(evidence, odd, "fin_count"),
-			  evidence_text(evidence, odd, "client_read_error"));
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"With bytes unread the server sent %.0f RST and %.0f FIN, and the client's "
+			"read() gave %s.",
+			evidence_number(evidence, odd, "rst_count"),
+			evidence_number(evidence, odd, "fin_count"),
+			evidence_text(evidence, odd, "client_read_error"));
 	else if (!no_time_wait(evidence, unread) || !no_time_wait(evidence, unread_lost))
 		judge_say(ret, VERDICT_REFUTED,
 			  "RST was sent, and yet the server is left in %s, the client in %s.",
 			  evidence_text(evidence, unread, "server_left_in"),
 			  evidence_text(evidence, unread, "client_left_in"));
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "Read a request to its end before you close: else the peer gets RST, and "
-			  "of an answer of %.0f bytes it read %.0f when all had arrived and %.0f when "
-			  "one segment was lost, because nothing is repeated after it.",
-			  answer_bytes, read, read_lost);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"Read a request to its end before you close: else the peer gets RST, and "
+			"of an answer of %.0f bytes it read %.0f when all had arrived and %.0f when "
+			"one segment was lost, because nothing is repeated after it.",
+			answer_bytes, read, read_lost);
 }
 
 static const struct arm arms[] = {
@@ -244,12 +244,14 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_unread_data = {
 	.id = "unread-data",
-	.claim = "close() with unread bytes in the receive queue sends RST in place of FIN, gives the "
-		 "peer ECONNRESET, and leaves TIME-WAIT at neither end.",
+	.claim =
+		"close() with unread bytes in the receive queue sends RST in place of FIN, gives the "
+		"peer ECONNRESET, and leaves TIME-WAIT at neither end.",
 	.source = "RFC 2525 2.17; RFC 1122 4.2.2.13",
 	.section = "A. The closing handshake",
-	.method = "The server answers a request that it has read, or not, and closes; the answer "
-		  "arrives, or is lost once. What the client reads, and what both ends are left in.",
+	.method =
+		"The server answers a request that it has read, or not, and closes; the answer "
+		"arrives, or is lost once. What the client reads, and what both ends are left in.",
 	.why = "\"Connection reset by peer\" in place of the error page: a server that refuses a "
 	       "request early (413, 401) and closes with the body unread takes its own answer back.",
 	.arms = arms,
