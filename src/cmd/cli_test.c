@@ -164,6 +164,21 @@ static void the_last_of_two_counts(void **state)
 	invocation_done(&line.call);
 }
 
+static void bounds_are_allowed(void **state)
+{
+	struct line line = PARSE("scene", "play", "--jobs=1024", "--pause=1ms");
+
+	(void)state;
+	assert_int_equal(line.result, 0);
+	assert_int_equal(invocation_number(&line.call, "jobs", 0), 1024);
+	assert_int_equal(invocation_duration_ns(&line.call, "pause", 0), NS_PER_MS);
+	invocation_done(&line.call);
+
+	line = PARSE("scene", "play", "--jobs=1", "--pause=60s");
+	assert_int_equal(line.result, 0);
+	invocation_done(&line.call);
+}
+
 static void options_may_be_shortened(void **state)
 {
 	struct line line = PARSE("scene", "play", "--js", "--jo=3", "--col=always");
@@ -393,6 +408,7 @@ static void nearest(void **state)
 		{"zzz", NULL},
 		{"", NULL},
 		{"x", NULL},
+		{"staxxx", NULL},
 		{"a-word-of-more-than-sixty-three-letters-that-nobody-could-have-meant-to-type",
 		 NULL},
 	};
@@ -529,6 +545,7 @@ int main(void)
 		cmocka_unit_test(options_and_operands),
 		cmocka_unit_test(what_is_not_given_is_otherwise),
 		cmocka_unit_test(the_last_of_two_counts),
+		cmocka_unit_test(bounds_are_allowed),
 		cmocka_unit_test(options_may_be_shortened),
 		cmocka_unit_test(a_dash_is_an_operand),
 		cmocka_unit_test(help_at_every_level),

@@ -107,7 +107,7 @@ int tcp_endpoint_from_sockaddr(const struct sockaddr *from, struct tcp_endpoint 
 
 int tcp_key_of_socket(int fd, struct tcp_key *ret)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof(address);
 	struct tcp_key key;
 	int r;

@@ -147,20 +147,31 @@ const struct tcp_address *host_address(const struct host *host, int family, size
 	return NULL;
 }
 
+/*
+ * Some hundred worlds may be made at once, and the kernel's worker that makes addresses ready needs
+ * the rtnl lock in turn: whoever waits must not keep it busy with questions, nor give up early.
+ */
+#define ADDRESS_SECONDS	   60
+#define ADDRESS_NAP_MAX_NS (10 * NS_PER_MS)
+
 /* 0, -ETIMEDOUT or -errno. */
 static int address_wait(struct rtnl *rtnl, const struct tcp_address *address)
 {
-	int64_t deadline = clock_now_ns() + 5 * NS_PER_S;
-	struct timespec nap = clock_timespec(50 * NS_PER_US);
+	int64_t deadline = clock_now_ns() + ADDRESS_SECONDS * NS_PER_S;
+	int64_t nap_ns = 50 * NS_PER_US;
 
 	for (;;) {
+		struct timespec nap;
 		int r = rtnl_address_ready(rtnl, address);
 
 		if (r != 0)
 			return r < 0 ? r : 0;
 		if (clock_now_ns() > deadline)
 			return -ETIMEDOUT;
+		nap = clock_timespec(nap_ns);
 		nanosleep(&nap, NULL);
+		if (nap_ns < ADDRESS_NAP_MAX_NS)
+			nap_ns *= 2;
 	}
 }
 

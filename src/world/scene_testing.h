@@ -22,7 +22,7 @@ struct scene {
 struct trial {
 	enum world_link link;
 	void (*story)(struct scene *scene); /* in a world of two hosts; or … */
-	void (*bare)(void);                 /* … in a child without a world */
+	void (*bare)(void);		    /* … in a child without a world */
 };
 
 /* The cmocka test that plays a trial. */
@@ -40,7 +40,7 @@ void trial_run(void **state);
 		TRIAL_ON(story_, WORLD_LINK_WIRE_VETH, #story_ " (veth)")
 #define TRIAL_BARE(bare_)                                                                          \
 	{                                                                                          \
-		#bare_, trial_run, NULL, NULL, &(struct trial)                                     \
+#bare_, trial_run, NULL, NULL, &(struct trial)                                     \
 		{                                                                                  \
 			.bare = bare_                                                              \
 		}                                                                                  \

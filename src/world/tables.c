@@ -20,8 +20,8 @@ static const struct {
 
 void tables_make_small(void)
 {
-	CLEANUP_CLOSE int fd =
-		open("/proc/sys/net/ipv4/tcp_child_ehash_entries", O_WRONLY | O_CLOEXEC);
+	CLEANUP_CLOSE int fd = open("/proc/sys/net/ipv4/tcp_child_ehash_entries",
+				    O_WRONLY | O_CLOEXEC);
 
 	if (fd >= 0 && write(fd, SMALL_ENTRIES, strlen(SMALL_ENTRIES)) < 0)
 		return; /* a slower look is all that is lost */

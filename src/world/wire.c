@@ -365,6 +365,22 @@ static void wait_for_work(struct wire *wire, int64_t until_ns)
 	}
 }
 
+/* Takes packets while there are any, one of each port in turn; whether there was one. */
+static bool take_round(struct wire *wire)
+{
+	bool any = false, more = true;
+
+	for (int round = 0; more && round < ROUNDS; round++) {
+		more = false;
+		for (size_t i = 0; i < wire->station_count; i++) {
+			more |= station_take(wire, i);
+			flush(wire);
+		}
+		any |= more;
+	}
+	return any;
+}
+
 static void *wire_main(void *context)
 {
 	struct wire *wire = context;
@@ -372,18 +388,11 @@ static void *wire_main(void *context)
 	while (!atomic_load(&wire->stopping)) {
 		int64_t next = send_due(wire);
 		bool all = flush(wire);
-		bool more = true;
 
-		for (int round = 0; more && round < ROUNDS; round++) {
-			more = false;
-			for (size_t i = 0; i < wire->station_count; i++) {
-				more |= station_take(wire, i);
-				all = flush(wire);
-			}
-		}
-		if (more)
+		/* What was taken may be delayed: only after a round of nothing is @next the next.
+		 */
+		if (take_round(wire))
 			continue;
-		next = send_due(wire);
 		if (!all && (!next || next > clock_now_ns() + RETRY_NS))
 			next = clock_now_ns() + RETRY_NS;
 		wait_for_work(wire, next);

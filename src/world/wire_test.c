@@ -96,7 +96,7 @@ static void idle_world_is_silent(struct scene *scene)
 }
 
 #define NUMBERS 10000
-#define WINDOW  50
+#define WINDOW	50
 
 static void numbers_run(struct scene *scene, int family)
 {
@@ -322,29 +322,30 @@ static void nth_packet(struct scene *scene)
 	udp_close(&udp);
 }
 
+/* They come when they are due, whatever the order they left in. */
 static void delay_is_kept(struct scene *scene)
 {
-	const int64_t delay_ns = 30 * NS_PER_MS;
+	const int64_t delays_ns[3] = {40 * NS_PER_MS, 40 * NS_PER_MS, 5 * NS_PER_MS};
 	struct wire_rule rule = udp_rule(WIRE_DELAY);
 	struct udp udp = udp_open(scene);
+	int64_t due_before = 0;
 
-	rule.delay_ns = delay_ns;
-	rule.match.count = 2;
-	rule_add(scene->wire, &rule);
-	udp_send_run(&udp, 0, 2);
-	/* A shorter delay overtakes. */
-	rule.delay_ns = NS_PER_US;
 	rule.match.count = 1;
-	rule_add(scene->wire, &rule);
-	udp_send_run(&udp, 2, 2);
-	udp_receive_run(&udp, 3, 1);
-	udp_receive_run(&udp, 2, 1);
-	udp_receive_run(&udp, 0, 2);
-	for (size_t i = 0; i < 2; i++) {
-		struct wire_record record = record_at(scene->wire, i);
+	for (size_t i = 0; i < 3; i++) {
+		rule.delay_ns = delays_ns[i];
+		rule_add(scene->wire, &rule);
+	}
+	udp_send_run(&udp, 0, 3);
+	for (int i = 0; i < 3; i++) {
+		uint32_t number = scene_udp_receive(udp.to);
+		struct wire_record record;
 
+		CHECK(number < 3);
+		record = record_at(scene->wire, number);
 		CHECK_EQUAL(record.fate, WIRE_DELIVERED);
-		CHECK(record.delivered_ns - record.time_ns >= delay_ns);
+		CHECK(record.delivered_ns - record.time_ns >= delays_ns[number]);
+		CHECK(record.time_ns + delays_ns[number] >= due_before);
+		due_before = record.time_ns + delays_ns[number];
 	}
 	udp_close(&udp);
 	scene_audit(scene->wire);
@@ -405,9 +406,8 @@ static void translate_one(struct scene *scene, int family, const char *nobody)
 {
 	struct wire_translation there = {.to = scene_endpoint(scene->server, family, 80)};
 	struct wire_translation back;
-	struct wire_rule rule = {.match = WIRE_MATCH_ALL,
-				 .verb = WIRE_REWRITE,
-				 .rewrite = wire_rewrite_address};
+	struct wire_rule rule = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_REWRITE, .rewrite = wire_rewrite_address};
 	int listener = scene_listen(scene->server, family, 80);
 	int client, server;
 	int rules[2];
@@ -494,9 +494,9 @@ static void inject_reset(struct scene *scene)
 	CHECK_EQUAL(send(client, "x", 1, 0), 1);
 	CHECK_EQUAL(wire_rule_wait(scene->wire, number, 2, LONG_NS), 0);
 	rule_add(scene->wire, &all); /* which an injected packet does not meet */
-	CHECK_EQUAL(wire_inject(scene->wire, 1, 0, packet, make_reset(scene->wire, packet),
-				"forged"),
-		    0);
+	CHECK_EQUAL(
+		wire_inject(scene->wire, 1, 0, packet, make_reset(scene->wire, packet), "forged"),
+		0);
 	CHECK_EQUAL(recv(client, text, sizeof(text), 0), -1);
 	CHECK_EQUAL(errno, ECONNRESET);
 	record = record_at(scene->wire, wire_record_count(scene->wire) - 1);
@@ -638,8 +638,8 @@ static void three_hosts(enum world_link link)
 		fd[i] = scene_udp(world_host(world, i), AF_INET, 9);
 	for (size_t from = 0; from < 3; from++)
 		for (size_t to = 0; to < 3; to++) {
-			struct tcp_endpoint target =
-				scene_endpoint(world_host(world, to), AF_INET, 9);
+			struct tcp_endpoint target = scene_endpoint(world_host(world, to), AF_INET,
+								    9);
 
 			scene_udp_send(fd[from], &target, (uint32_t)(from * 10 + to));
 			CHECK_EQUAL(scene_udp_receive(fd[to]), (long long)(from * 10 + to));

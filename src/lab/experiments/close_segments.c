@@ -6,10 +6,10 @@
  * Kernel path (6.18): tcp_send_fin() (net/ipv4/tcp_output.c) gives the FIN a number of its own, so
  * what its sender sends afterwards stands at snd_nxt = K+1 (tcp_acceptable_seq()). The peer's
  * tcp_fin() (net/ipv4/tcp_input.c) only schedules the ACK, and enters pingpong mode: the ACK waits
- * for the delayed-ACK timer, 40 ms (TCP_DELACK_MIN), and when the application closes sooner it
- * rides on the peer's own FIN. A pure ACK right behind a FIN is therefore none of the FIN: it is
- * that of the data before (the first data of a connection are acknowledged at once, quickack), and
- * left its sender before the FIN came there.
+ * for the delayed-ACK timer, 40 ms (TCP_DELACK_MIN, once data have come; the next tick before
+ * that), and when the application closes sooner it rides on the peer's own FIN. A pure ACK right
+ * behind a FIN is therefore none of the FIN: it is that of the data before (the first data of a
+ * connection are acknowledged at once, quickack), and left its sender before the FIN came there.
  *
  * Packets expected, the server closing first, relative to K and L:
  *   closes at once            FIN(K,L) · FIN+ACK(L,K+1) · ACK(K+1,L+1)
@@ -53,7 +53,7 @@ struct holds {
 struct closing {
 	struct stage_segment segments[SEGMENTS_MAX]; /* those that were not lost */
 	size_t count;
-	uint32_t k, l;       /* the FIN's sequence number, and what it acknowledges */
+	uint32_t k, l;	     /* the FIN's sequence number, and what it acknowledges */
 	double closed_after; /* from what had to be acknowledged to the client's FIN, in seconds */
 };
 
@@ -73,9 +73,8 @@ static int hold_one(struct stage *stage, const struct tcp_key *key, uint8_t flag
 /* What is held is repeated by its sender, and what is repeated is lost: no segment is doubled. */
 static int lose_repeated_data(struct stage *stage, const struct tcp_key *key)
 {
-	struct wire_rule rule = {.match = WIRE_MATCH_ALL,
-				 .verb = WIRE_DROP,
-				 .note = "repeated data are lost"};
+	struct wire_rule rule = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "repeated data are lost"};
 
 	rule.match.from = STAGE_SERVER;
 	rule.match.key = key;
@@ -226,8 +225,8 @@ static int see_close(struct stage *stage, const struct story *story, const struc
 
 	closing.k = fin.segment.seq + fin.segment.payload_length;
 	closing.l = fin.segment.ack;
-	closing.closed_after = clock_seconds(answer.record.time_ns -
-					     arrived_ns(stage, story, pair, &fin));
+	closing.closed_after =
+		clock_seconds(answer.record.time_ns - arrived_ns(stage, story, pair, &fin));
 	*ret = closing;
 	return 0;
 }
@@ -240,7 +239,8 @@ static int play_once(struct stage *stage, const struct story *story, struct clos
 
 	TRY(stage, stage_pair(stage, NULL, &pair));
 	if (story->delayed_acks)
-		TRY_SYS(stage, setsockopt(pair.client, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)));
+		TRY_SYS(stage,
+			setsockopt(pair.client, IPPROTO_TCP, TCP_QUICKACK, &off, sizeof(off)));
 	TRY(stage, set_up_wire(stage, story, &pair, &holds));
 	TRY(stage, serve(stage, story, &pair, &holds));
 	TRY(stage, take_and_close(stage, story, &pair, &holds));
@@ -340,7 +340,7 @@ static int play(struct stage *stage)
 static struct {
 	bool known;
 	uint32_t after_fin; /* K+1 */
-} falsified;            /* read and written in the wire's thread alone */
+} falsified;		    /* read and written in the wire's thread alone */
 
 static int note_fin(uint8_t *packet, size_t *length, size_t room, void *context)
 {
@@ -377,7 +377,8 @@ static int shut_window(uint8_t *packet, size_t *length, size_t room, void *conte
  */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule note = {.match = WIRE_MATCH_ALL, .verb = WIRE_REWRITE, .rewrite = note_fin};
+	struct wire_rule note = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_REWRITE, .rewrite = note_fin};
 	struct wire_rule shut = {.match = WIRE_MATCH_ALL,
 				 .verb = WIRE_REWRITE,
 				 .rewrite = shut_window,
@@ -444,15 +445,17 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 		       segments_at_once, segments_later);
 
 	if (isnan(last) || isnan(fin2))
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "The closes do not agree: the last ACK's seq is K%+.0f in one and K%+.0f in "
-			  "another.",
-			  evidence_number(evidence, later, "last_ack_seq_minus_k"),
-			  evidence_number(evidence, at_once, "last_ack_seq_minus_k"));
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"The closes do not agree: the last ACK's seq is K%+.0f in one and K%+.0f in "
+			"another.",
+			evidence_number(evidence, later, "last_ack_seq_minus_k"),
+			evidence_number(evidence, at_once, "last_ack_seq_minus_k"));
 	else if (last == 0)
-		judge_say(ret, VERDICT_HOLDS,
-			  "The last ACK carries K, the FIN's own number: it lies outside the peer's "
-			  "window here.");
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"The last ACK carries K, the FIN's own number: it lies outside the peer's "
+			"window here.");
 	else if (of_data == control)
 		judge_say(ret, VERDICT_INCONCLUSIVE,
 			  "%.0f ACKs of K came with the data under way, and %.0f with the data "
@@ -464,13 +467,14 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "clear: K%+.0f alone, K%+.0f with the FIN.",
 			  last, first_ack, fin2);
 	else
-		judge_say(ret, VERDICT_REFUTED,
-			  "A FIN takes a number: the last ACK has seq K%+.0f, as in the capture. ACK=K "
-			  "behind a FIN acknowledges earlier data and left before the FIN came (%.0f "
-			  "then, %.0f with ACKs delayed); FIN+ACK acknowledges the FIN, or after %.0f "
-			  "ms an ACK alone. Expect %.0f segments if the peer closes at once, %.0f if "
-			  "later.",
-			  last, of_data, never, ack_after_s * 1000, segments_at_once, segments_later);
+		judge_say(
+			ret, VERDICT_REFUTED,
+			"A FIN takes a number: the last ACK has seq K%+.0f, as in the capture. ACK=K "
+			"behind a FIN acknowledges earlier data and left before the FIN came (%.0f "
+			"then, %.0f with ACKs delayed); FIN+ACK acknowledges the FIN, or after %.0f "
+			"ms an ACK alone. Expect %.0f segments if the peer closes at once, %.0f if "
+			"later.",
+			last, of_data, never, ack_after_s * 1000, segments_at_once, segments_later);
 }
 
 static const struct arm arms[] = {
@@ -514,9 +518,10 @@ const struct experiment experiment_close_segments = {
 		 "ACK(K,L+1): the last ACK's sequence number is that of the FIN, K.",
 	.source = "article, 종료 과정 (after TCP/IP Illustrated); RFC 9293 3.6",
 	.section = "A. The closing handshake",
-	.method = "The server sends 26 bytes and closes first. The wire decides what has arrived by "
-		  "then: data and FIN are held, and released in a chosen order, while the client "
-		  "closes at once or later; seq and ack of every segment relative to K and L.",
+	.method =
+		"The server sends 26 bytes and closes first. The wire decides what has arrived by "
+		"then: data and FIN are held, and released in a chosen order, while the client "
+		"closes at once or later; seq and ack of every segment relative to K and L.",
 	.why = "Who reads captures of closes must know which ACK acknowledges what: an ACK behind a "
 	       "FIN need not be the FIN's, and three segments are as complete as four.",
 	.arms = arms,

@@ -98,8 +98,8 @@ static void measure_end(struct stage *stage, const struct pair *pair, int64_t en
 {
 	struct wire_match resets = WIRE_MATCH_ALL;
 	struct observer_change gone;
-	int state = stage_outcome(stage, STAGE_SERVER, &pair->server_key,
-				  STATE_BIT(TCP_STATE_NONE), ANSWER_SECONDS);
+	int state = stage_outcome(stage, STAGE_SERVER, &pair->server_key, STATE_BIT(TCP_STATE_NONE),
+				  ANSWER_SECONDS);
 
 	stage_measure_text(stage, "server_left_in", tcp_state_name(state));
 	if (observer_wait(stage->observer, STAGE_SERVER, &pair->server_key, TCP_STATE_NONE, 0, 0,
@@ -225,9 +225,8 @@ static int make_reset(uint8_t *packet, size_t *length, size_t room, void *contex
  */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose = {.match = WIRE_MATCH_ALL,
-				 .verb = WIRE_DROP,
-				 .note = "the ACK of the FIN is lost"};
+	struct wire_rule lose = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "the ACK of the FIN is lost"};
 	struct wire_rule reset = {.match = WIRE_MATCH_ALL,
 				  .verb = WIRE_REWRITE,
 				  .rewrite = make_reset,
@@ -259,9 +258,8 @@ static void tell_rest(const struct evidence *evidence, struct judgement *ret)
 	judge_measured_text(ret, evidence_text(evidence, exits, "server_while_held"),
 			    "server_while_held_by_the_other_process");
 	judge_measured(ret, evidence_number(evidence, late, "rst_count"), "rst_count_closes_late");
-	judge_measured(ret, evidence_number(evidence, exits, "rst_count"), "rst_count_process_exits");
-	judge_measured_text(ret, evidence_text(evidence, probed, "server_left_in"),
-			    "server_left_in_with_keepalive");
+	judge_measured(ret, evidence_number(evidence, exits, "rst_count"),
+		       "rst_count_process_exits");
 	judge_measured_text(ret, evidence_text(evidence, probed, "socket_error"),
 			    "socket_error_with_keepalive");
 	judge_measured(ret, evidence_number(evidence, probed, "descriptors_left_count"),
@@ -274,6 +272,7 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	const char *client = evidence_text(evidence, leak, "client_after_watch");
 	const char *after_close = evidence_text(evidence, late, "server_left_in");
 	const char *after_exit = evidence_text(evidence, exits, "server_left_in");
+	const char *after_probe = evidence_text(evidence, probed, "server_left_in");
 	double watched = evidence_number(evidence, leak, "watched_s");
 	double segments = evidence_number(evidence, leak, "segments_during_watch_count");
 	double client_life, late_gone, exit_gone;
@@ -281,21 +280,28 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	tell_rest(evidence, ret);
 	judge_measured_text(ret, state, "server_after_watch");
 	judge_measured_text(ret, client, "client_after_watch");
+	judge_measured_text(ret, after_close, "server_left_in_after_late_close");
+	judge_measured_text(ret, after_exit, "server_left_in_after_process_exit");
+	judge_measured_text(ret, after_probe, "server_left_in_with_keepalive");
 	judge_measured(ret, watched, "watched_s");
 	judge_measured(ret, segments, "segments_during_watch_count");
 	judge_deciding(ret, "%s after %.0f s, peer %s", state, watched, client);
 
 	if (!is(state, TCP_CLOSE_WAIT)) {
+		judge_deciding(ret, "%s without a close()", state);
 		judge_say(ret, VERDICT_REFUTED,
-			  "The application never closed, and after %.1f s its socket is %s.",
-			  watched, state);
+			  "The application never closed, and all the same its socket was %s within "
+			  "%d s.",
+			  state, WATCH_SECONDS);
 		return;
 	}
-	if (!is(after_close, TCP_STATE_NONE) || !is(after_exit, TCP_STATE_NONE)) {
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "The socket is %s also after close(), and %s after the process's end: it "
-			  "is not the missing close() that decides here.",
-			  after_close, after_exit);
+	if (!is(after_close, TCP_STATE_NONE) || !is(after_exit, TCP_STATE_NONE) ||
+	    !is(after_probe, TCP_STATE_NONE)) {
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"The socket is %s also after close(), %s after the process's end, and %s "
+			"after a keepalive probe: it is not the missing close() that decides here.",
+			after_close, after_exit, after_probe);
 		return;
 	}
 	if (!is(client, TCP_STATE_NONE)) {
@@ -311,19 +317,22 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	judge_measured(ret, client_life, "client_fin_wait2_s");
 	judge_measured(ret, late_gone, "gone_s_after_late_close");
 	judge_measured(ret, exit_gone, "gone_s_after_process_exit");
-	judge_measured(ret, evidence_number(evidence, probed, "gone_after_s"), "gone_s_by_keepalive");
+	judge_measured(ret, evidence_number(evidence, probed, "gone_after_s"),
+		       "gone_s_by_keepalive");
 	if (late_gone > AT_ONCE_S || exit_gone > AT_ONCE_S)
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "CLOSE-WAIT ended only %.1f s after close() and %.1f s after the process's "
-			  "end: something else ends it.",
-			  late_gone, exit_gone);
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"CLOSE-WAIT ended only %.1f s after close() and %.1f s after the process's "
+			"end: something else ends it.",
+			late_gone, exit_gone);
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "CLOSE-WAIT has no timer: it outlived the peer, gone after %.1f s without "
-			  "%s. Only close() or the process's end frees it, at once; so find the code "
-			  "path that does not close. Keepalive frees the socket, but the descriptor "
-			  "stays. No sysctl helps.",
-			  client_life, segments > 0 ? "an end" : "a packet");
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"CLOSE-WAIT has no timer: it outlived the peer, gone after %.1f s without "
+			"%s. close() or the end of the process ends it at once, so find the code "
+			"path that does not close. No sysctl helps; SO_KEEPALIVE frees the socket "
+			"once the peer has gone, but not the descriptor.",
+			client_life, segments > 0 ? "an end" : "a packet");
 }
 
 static const struct arm arms[] = {
@@ -363,9 +372,10 @@ const struct experiment experiment_close_wait_leak = {
 		 "peer has long gone.",
 	.source = "article, 서론 (its predecessor) and 타임아웃; RFC 9293 3.6",
 	.section = "A. The closing handshake",
-	.method = "The client closes and the server's application does not, for longer than the 60 s "
-		  "that the client's kernel waits; beside it a late close(), a process that ends, "
-		  "and keepalive.",
+	.method =
+		"The client closes and the server's application does not, for longer than the 60 s "
+		"that the client's kernel waits; beside it a late close(), a process that ends, "
+		"and keepalive.",
 	.why = "CLOSE-WAIT that grows is a bug in the program that owns it, and no setting of the "
 	       "kernel cleans up after it.",
 	.arms = arms,

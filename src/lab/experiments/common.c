@@ -26,9 +26,8 @@ void packet_set_u32(uint8_t *at, uint32_t value)
 
 int lose_repeated_fins(struct stage *stage, size_t host, const struct tcp_key *key)
 {
-	struct wire_rule rule = {.match = WIRE_MATCH_ALL,
-				 .verb = WIRE_DROP,
-				 .note = "a repeated FIN is lost"};
+	struct wire_rule rule = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "a repeated FIN is lost"};
 
 	rule.match.from = (int)host;
 	rule.match.flags_set = TCP_FLAG_FIN;

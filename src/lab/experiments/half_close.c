@@ -163,19 +163,15 @@ static int play_close(struct stage *stage)
 	TRY(stage, stage_send(stage, pair.server, DATA));
 	await_answer(stage, &pair, (size_t)known);
 	stage_measure(stage, "rst_count", count_resets(stage, &pair));
-	stage_measure_text(stage, "server_left_in",
-			   tcp_state_name(stage_outcome(stage, STAGE_SERVER, &pair.server_key,
-							STATE_BIT(TCP_STATE_NONE),
-							ANSWER_SECONDS)));
+	stage_measure_text(
+		stage, "server_left_in",
+		tcp_state_name(stage_outcome(stage, STAGE_SERVER, &pair.server_key,
+					     STATE_BIT(TCP_STATE_NONE), ANSWER_SECONDS)));
 	pair_close(&pair);
 	return 0;
 }
 
-/*
- * The server's ACKs carry a FIN: the half-closed end is in TIME-WAIT at once, and takes no more
- * data.
- */
-static int set_fin(uint8_t *packet, size_t *length, size_t room, void *context)
+static int make_reset(uint8_t *packet, size_t *length, size_t room, void *context)
 {
 	uint8_t *tcp = packet_tcp(packet, *length);
 
@@ -183,22 +179,27 @@ static int set_fin(uint8_t *packet, size_t *length, size_t room, void *context)
 	(void)context;
 	if (!tcp)
 		return -EINVAL;
-	tcp[TCP_AT_FLAGS] |= TCP_FLAG_FIN;
+	tcp[TCP_AT_FLAGS] = TCP_FLAG_RST | TCP_FLAG_ACK;
 	return 0;
 }
 
+/*
+ * Something on the path does not bear half-closed connections: the ACK of the FIN arrives as RST.
+ * (An ACK turned into a FIN would do too, but then the ends acknowledge what was never sent, back
+ * and forth without an end.)
+ */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule early_fin = {.match = WIRE_MATCH_ALL,
-				      .verb = WIRE_REWRITE,
-				      .rewrite = set_fin,
-				      .note = "the peer's FIN comes with the ACK"};
+	struct wire_rule reset = {.match = WIRE_MATCH_ALL,
+				  .verb = WIRE_REWRITE,
+				  .rewrite = make_reset,
+				  .note = "the ACK of the FIN arrives as RST"};
 
-	early_fin.match.from = STAGE_SERVER;
-	early_fin.match.flags_set = TCP_FLAG_ACK;
-	early_fin.match.flags_clear = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST;
-	early_fin.match.payload = WIRE_PAYLOAD_NONE;
-	return wire_rule_add(stage->wire, &early_fin);
+	reset.match.from = STAGE_SERVER;
+	reset.match.flags_set = TCP_FLAG_ACK;
+	reset.match.flags_clear = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST;
+	reset.match.payload = WIRE_PAYLOAD_NONE;
+	return wire_rule_add(stage->wire, &reset);
 }
 
 static const char *const half = "shutdown";
@@ -272,12 +273,13 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "time): close() cannot be told from shutdown() by them here.",
 			  resets, resets_in_time);
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "shutdown(SHUT_WR) waits for the answer without limit, with no timer of the "
-			  "kernel: set one of your own. close() does not wait for it: whatever comes "
-			  "gets RST, also in the %.1f s (tcp_fin_timeout=%d) that FIN-WAIT-2 still "
-			  "lasts.",
-			  life, FIN_TIMEOUT);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"shutdown(SHUT_WR) waits for the answer without limit, with no timer of the "
+			"kernel: set one of your own. close() does not wait for it: whatever comes "
+			"gets RST, also in the %.1f s (tcp_fin_timeout=%d) that FIN-WAIT-2 still "
+			"lasts.",
+			life, FIN_TIMEOUT);
 }
 
 static const struct arm arms[] = {
@@ -307,8 +309,9 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_half_close = {
 	.id = "half-close",
-	.claim = "After shutdown(SHUT_WR) a living process stays in FIN-WAIT-2 without a timer, and "
-		 "goes on receiving data.",
+	.claim =
+		"After shutdown(SHUT_WR) a living process stays in FIN-WAIT-2 without a timer, and "
+		"goes on receiving data.",
 	.source = "RFC 9293 3.6; article, 타임아웃",
 	.section = "A. The closing handshake",
 	.method = "One end ends its sending side, by shutdown(SHUT_WR) or by close(), with "

@@ -165,24 +165,25 @@ static double bare(const struct evidence *evidence, const char *arm)
 
 static const struct {
 	const char *arm, *as; /* its name, and what it adds to the names of numbers */
-} treatments[] = {
-	{"off-at-server", "off_at_server"},
-	{"off-at-client", "off_at_client"},
-	{"off-at-server-v6", "off_at_server_v6"},
-	{"off-at-client-v6", "off_at_client_v6"},
-}, controls[] = {
-	{"on-at-both", "on_at_both"},
-	{"on-at-both-v6", "on_at_both_v6"},
-	{"off-while-open", "off_while_open"},
+} treatments[] =
+	{
+		{"off-at-server", "off_at_server"},
+		{"off-at-client", "off_at_client"},
+		{"off-at-server-v6", "off_at_server_v6"},
+		{"off-at-client-v6", "off_at_client_v6"},
+},
+  controls[] = {
+	  {"on-at-both", "on_at_both"},
+	  {"on-at-both-v6", "on_at_both_v6"},
+	  {"off-while-open", "off_while_open"},
 };
 
 static void tell(const struct evidence *evidence, const char *arm, const char *as,
 		 struct judgement *ret)
 {
 	static const char *const names[] = {
-		"client_segments",	      "client_segments_with_timestamps",
-		"client_syn_with_timestamps", "server_segments",
-		"server_segments_with_timestamps",
+		"client_segments", "client_segments_with_timestamps", "client_syn_with_timestamps",
+		"server_segments", "server_segments_with_timestamps",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -197,8 +198,8 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	const char *odd = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(treatments); i++) {
-		double with =
-			evidence_number(evidence, treatments[i].arm, "with_timestamps_after_syn");
+		double with = evidence_number(evidence, treatments[i].arm,
+					      "with_timestamps_after_syn");
 
 		tell(evidence, treatments[i].arm, treatments[i].as, ret);
 		all += evidence_number(evidence, treatments[i].arm, "segments_after_syn");
@@ -305,13 +306,15 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_timestamps_both_ends = {
 	.id = "timestamps-both-ends",
-	.claim = "With timestamps off at one end no segment after the client's SYN carries them, in "
-		 "either direction.",
+	.claim =
+		"With timestamps off at one end no segment after the client's SYN carries them, in "
+		"either direction.",
 	.source = "article, 타임스탬프; RFC 7323 3.2",
 	.section = "E. Timestamps and recycling",
-	.method = "One connection with data both ways, timestamps off at the server, at the client, "
-		  "at neither, and turned off once it is open; the options of every segment on the "
-		  "wire.",
+	.method =
+		"One connection with data both ways, timestamps off at the server, at the client, "
+		"at neither, and turned off once it is open; the options of every segment on the "
+		"wire.",
 	.why = "PAWS and tcp_tw_reuse need timestamps. One host in a pair that had them turned off "
 	       "by an old tuning guide is enough to lose both.",
 	.arms = arms,
