@@ -82,10 +82,7 @@ int arm_play(const struct experiment *experiment, const struct arm *arm,
 
 	stage_init(&stage, &private, experiment, arm, options, report_fd);
 	r = arm->play(&stage);
-	if (stage.observer) {
-		observer_look(stage.observer);
-		observer_stop(stage.observer);
-	}
+	stage_settle(&stage);
 	judge_play(&stage, r, json);
 	json_object_set(json, "measured", private.measured);
 	json_object_set_new(json, "seconds",

@@ -7,7 +7,7 @@
 #include <string.h>
 
 struct evidence {
-	json_t *arms;      /* array (owned) */
+	json_t *arms;	   /* array (owned) */
 	char missing[160]; /* the first number that was asked for in vain; "" for none */
 };
 
@@ -53,7 +53,7 @@ static json_t *find_arm(const struct evidence *evidence, const char *name)
 	json_t *arm;
 	size_t i;
 
-	json_array_foreach(evidence->arms, i, arm)
+	json_array_foreach (evidence->arms, i, arm)
 		if (strcmp(json_string_value(json_object_get(arm, "name")), name) == 0)
 			return arm;
 	return NULL;

@@ -5,9 +5,9 @@
 #ifndef CONTEST_LAB_EVIDENCE_H
 #define CONTEST_LAB_EVIDENCE_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <jansson.h>
 
 struct evidence;
 
@@ -39,7 +39,8 @@ bool evidence_is(const struct evidence *evidence, const char *arm, const char *n
 const char *evidence_missing(const struct evidence *evidence);
 
 /* Made evidence, for tests of judges. */
-void evidence_set_number(struct evidence *evidence, const char *arm, const char *name, double value);
+void evidence_set_number(struct evidence *evidence, const char *arm, const char *name,
+			 double value);
 void evidence_set_text(struct evidence *evidence, const char *arm, const char *name,
 		       const char *value);
 

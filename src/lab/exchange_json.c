@@ -1,8 +1,8 @@
 #include "lab/exchange_json.h"
 
 #include <errno.h>
-#include <stdint.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,7 +143,7 @@ int exchange_from_json(const json_t *json, struct exchange **ret)
 	exchange->left_out = (size_t)json_integer_value(json_object_get(json, "left_out"));
 	exchange->left_out_before =
 		(size_t)json_integer_value(json_object_get(json, "left_out_before"));
-	json_array_foreach(rows, i, row) {
+	json_array_foreach (rows, i, row) {
 		r = row_from_json(exchange, row);
 		if (r < 0)
 			break;

@@ -19,18 +19,18 @@ enum arm_role {
 };
 
 struct arm {
-	const char *name;    /* "server-first"; unique within the experiment */
+	const char *name; /* "server-first"; unique within the experiment */
 	enum arm_role role;
-	const char *what;    /* one line: what is done here */
-	double seconds;      /* how long it takes, about: for the time left and for the watchdog */
+	const char *what; /* one line: what is done here */
+	double seconds;	  /* how long it takes, about: for the time left and for the watchdog */
 	/*
-	 * A missing feature (privilege, sysctl, module) in an optional arm leaves the verdict to the
-	 * others: judge() sees no numbers of it (evidence_has()). In any other arm it makes the
+	 * A missing feature (privilege, sysctl, module) in an optional arm leaves the verdict to
+	 * the others: judge() sees no numbers of it (evidence_has()). In any other arm it makes the
 	 * experiment not testable.
 	 */
 	bool optional;
-	long value;          /* what differs between arms that share play(): a sysctl's value */
-	const void *extra;   /* the same, for more than a number */
+	long value;	   /* what differs between arms that share play(): a sysctl's value */
+	const void *extra; /* the same, for more than a number */
 	/* The story. 0, or a negative errno after stage_fail(); TRY() does that. */
 	int (*play)(struct stage *stage);
 };
@@ -38,7 +38,7 @@ struct arm {
 #define EXPERIMENT_ARMS_MAX 24
 
 struct experiment {
-	const char *id;      /* "fin-wait2-timeout" */
+	const char *id;	     /* "fin-wait2-timeout" */
 	const char *claim;   /* a sentence that can be false */
 	const char *source;  /* who says it: "article, 타임아웃"; "RFC 2525 2.17" */
 	const char *section; /* letter and title in CLAIMS.md: "F. FIN_WAIT" */
@@ -46,11 +46,12 @@ struct experiment {
 	const char *why;     /* why it matters to a user */
 	const struct arm *arms;
 	size_t arm_count;
-	bool alone;          /* measures speed: runs after the others, by itself */
+	bool alone; /* measures speed: runs after the others, by itself */
 	/*
 	 * Changes a stage that has just been opened so that the claim is false in it (a rule on the
-	 * wire, a sysctl): `contest lab run --falsify` plays the arms in that world, and the verdict
-	 * must be another one. This is how an experiment shows that it can fail. 0 or -errno.
+	 * wire, a sysctl): `contest lab run --falsify` plays the arms in that world, and the
+	 * verdict must be another one. This is how an experiment shows that it can fail. 0 or
+	 * -errno.
 	 */
 	int (*falsify)(struct stage *stage);
 	/* Turns evidence into the verdict. Pure: reads nothing but @evidence. */

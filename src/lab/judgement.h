@@ -2,8 +2,8 @@
 #ifndef CONTEST_LAB_JUDGEMENT_H
 #define CONTEST_LAB_JUDGEMENT_H
 
-#include <stdbool.h>
 #include <jansson.h>
+#include <stdbool.h>
 
 enum verdict {
 	VERDICT_HOLDS,
@@ -22,9 +22,9 @@ int verdict_parse(const char *name);
 
 struct judgement {
 	enum verdict verdict;
-	char deciding[96];  /* the deciding number with its unit: "TIME-WAIT 60.3 s, set to 5 s" */
-	char summary[400];  /* one sentence: what it means for the user */
-	json_t *measured;   /* object of named numbers, unit in the name (owned) */
+	char deciding[96]; /* the deciding number with its unit: "TIME-WAIT 60.3 s, set to 5 s" */
+	char summary[400]; /* one sentence: what it means for the user */
+	json_t *measured;  /* object of named numbers, unit in the name (owned) */
 };
 
 void judgement_init(struct judgement *judgement);

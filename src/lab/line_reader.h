@@ -8,7 +8,7 @@
 #define LINE_READER_MAX (64u * 1024 * 1024)
 
 struct line_reader {
-	char *text;   /* (owned) */
+	char *text; /* (owned) */
 	size_t used, capacity;
 	size_t searched; /* bytes at the beginning that hold no newline */
 };

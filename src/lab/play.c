@@ -29,10 +29,10 @@
 struct player {
 	const struct arm *arm;
 	pid_t pid;
-	int report_fd;   /* -1 once the arm has ended (owned) */
-	int packets_fd;  /* (owned) */
+	int report_fd;	/* -1 once the arm has ended (owned) */
+	int packets_fd; /* (owned) */
 	struct line_reader reader;
-	json_t *result;  /* entry of arms[] (owned) */
+	json_t *result; /* entry of arms[] (owned) */
 	char state[120];
 	double left_s;
 	int64_t state_ns;

@@ -10,7 +10,7 @@
 struct play_options {
 	enum world_link link;  /* which wire: WORLD_LINK_WIRE, _WIRE_TUN or _WIRE_VETH */
 	const char *directory; /* where ID.pcapng goes, or NULL for none */
-	bool falsify;          /* in the world in which the claim is false */
+	bool falsify;	       /* in the world in which the claim is false */
 };
 
 /*

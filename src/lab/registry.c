@@ -9,7 +9,7 @@ const struct experiment *const experiments[] = {
 #define EXPERIMENT(name) &experiment_##name,
 	EXPERIMENT_LIST
 #undef EXPERIMENT
-	NULL,
+		NULL,
 };
 
 /* What a newcomer waits for gladly; the next longer experiments need a minute of TIME-WAIT. */

@@ -41,6 +41,33 @@ void stage_done(struct stage *stage)
 	json_decref(stage->private->measured);
 }
 
+/* Ends that answer each other without end (each ACK drawing one) are never quiet. */
+#define SETTLE_TRIES 50
+
+void stage_settle(struct stage *stage)
+{
+	struct wire_rule curtain = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "the story has ended"};
+	struct timespec nap = clock_timespec(NS_PER_MS);
+
+	if (!stage->observer)
+		return;
+	for (int i = 0; i < SETTLE_TRIES; i++) {
+		size_t before = stage->wire ? wire_record_count(stage->wire) : 0;
+
+		observer_look(stage->observer);
+		stage->private->record_count = before;
+		if (!stage->wire || wire_record_count(stage->wire) == before)
+			break;
+		nanosleep(&nap, NULL);
+	}
+	if (stage->wire) {
+		curtain.match.any_protocol = true;
+		wire_rule_add(stage->wire, &curtain);
+	}
+	observer_stop(stage->observer);
+}
+
 /* ---- failing */
 
 void stage_fail_call(struct stage *stage, int error, const char *call, const char *file, int line)
@@ -245,7 +272,8 @@ void stage_state(struct stage *stage, double seconds_left, const char *format, .
 	json_decref(event);
 	if (!line)
 		return;
-	/* One write, below PIPE_BUF: lines do not mix. A reader that is gone is no concern of ours. */
+	/* One write, below PIPE_BUF: lines do not mix. A reader that is gone is no concern of ours.
+	 */
 	dprintf(stage->private->report_fd, "%s\n", line);
 	free(line);
 }
@@ -260,8 +288,8 @@ static void describe_missed(struct stage *stage, size_t host, const struct tcp_k
 	if (observer_status(stage->observer, seen_as(stage, host), key, &now) == 0)
 		is = tcp_state_name(now.status.state);
 	why_say(&stage->why, 0, "%s %s did not become %s within %.1f s; it is %s",
-		host_name(world_host(stage->world, host)),
-		tcp_endpoint_format(&key->local, local), tcp_state_name(state), seconds, is);
+		host_name(world_host(stage->world, host)), tcp_endpoint_format(&key->local, local),
+		tcp_state_name(state), seconds, is);
 }
 
 int stage_await_after(struct stage *stage, size_t host, const struct tcp_key *key, int state,
@@ -306,9 +334,10 @@ int stage_outcome(struct stage *stage, size_t host, const struct tcp_key *key, u
 	if (!in_states(&now, &states)) {
 		stage_state(stage, -1, "%s %s", host_name(world_host(stage->world, host)),
 			    tcp_state_name(now.status.state));
-		/* Only what comes from now on counts: it must be in the state, not have passed it. */
-		observer_wait_for(stage->observer, seen_as(stage, host), key, in_states, &states, now.time_ns,
-				  (int64_t)(seconds * NS_PER_S), NULL);
+		/* Only what comes from now on counts: it must be in the state, not have passed it.
+		 */
+		observer_wait_for(stage->observer, seen_as(stage, host), key, in_states, &states,
+				  now.time_ns, (int64_t)(seconds * NS_PER_S), NULL);
 		observer_status(stage->observer, seen_as(stage, host), key, &now);
 	}
 	return now.status.state;

@@ -11,10 +11,8 @@
  *		TRY(stage, stage_open(stage, NULL));
  *		TRY(stage, stage_pair(stage, NULL, &pair));
  *		TRY(stage, stage_shut(stage, &pair.server));
- *		TRY(stage, stage_await(stage, STAGE_SERVER, &pair.server_key, TCP_FIN_WAIT2, 2, &change));
- *		…
- *		stage_measure(stage, "left_in_time_wait", 1);
- *		return 0;
+ *		TRY(stage, stage_await(stage, STAGE_SERVER, &pair.server_key, TCP_FIN_WAIT2, 2,
+ *&change)); … stage_measure(stage, "left_in_time_wait", 1); return 0;
  *	}
  */
 #ifndef CONTEST_LAB_STAGE_H
@@ -40,11 +38,11 @@ enum { STAGE_CLIENT = 0, STAGE_SERVER = 1 };
 struct stage {
 	const struct experiment *experiment;
 	const struct arm *arm;
-	struct world *world;       /* after stage_open() (owned) */
+	struct world *world;	      /* after stage_open() (owned) */
 	struct host *client, *server; /* hosts 0 and 1; the same with WORLD_LINK_LOOPBACK */
-	struct wire *wire;         /* NULL on a fast link */
-	struct observer *observer; /* one host per world host, same index */
-	struct why why;            /* what went wrong, after a negative return */
+	struct wire *wire;	      /* NULL on a fast link */
+	struct observer *observer;    /* one host per world host, same index */
+	struct why why;		      /* what went wrong, after a negative return */
 	struct stage_private *private;
 };
 
@@ -89,30 +87,34 @@ int stage_sysctl_text(struct stage *stage, size_t host, const char *name, const 
 
 /* ---- sockets */
 
-/* A listening socket of @host (fd, owned): SO_REUSEADDR set, bound to @port of its first address. */
+/* A listening socket of @host (fd, owned): SO_REUSEADDR set, bound to @port of its first address.
+ */
 int stage_listen(struct stage *stage, size_t host, int family, uint16_t port, int *ret_fd);
 
 /* A connected pair. Descriptors of -1 are closed already. */
 struct pair {
-	int client, server, listener;        /* (owned) */
+	int client, server, listener; /* (owned) */
 	size_t client_host, server_host;
 	struct tcp_key client_key, server_key; /* local = the respective end */
 };
 
 struct pair_options {
-	size_t client_host, server_host;     /* zeroed: client 0, server 0! use PAIR_DEFAULT */
+	size_t client_host, server_host; /* zeroed: client 0, server 0! use PAIR_DEFAULT */
 	int family;
-	uint16_t port;                       /* of the server */
-	uint16_t client_port;                /* 0: the kernel's choice */
+	uint16_t port;				  /* of the server */
+	uint16_t client_port;			  /* 0: the kernel's choice */
 	const struct tcp_address *client_address; /* NULL: the first */
-	int listener;                        /* an open one to accept from (borrowed), or -1 */
+	int listener;				  /* an open one to accept from (borrowed), or -1 */
 	/* Called with the fresh client socket before connect(), or NULL: to set options. */
 	int (*prepare)(int fd, void *context);
 	void *context;
 };
 #define PAIR_DEFAULT                                                                               \
-	((struct pair_options){.client_host = STAGE_CLIENT, .server_host = STAGE_SERVER,           \
-			       .family = AF_INET, .port = STAGE_PORT, .listener = -1})
+	((struct pair_options){.client_host = STAGE_CLIENT,                                        \
+			       .server_host = STAGE_SERVER,                                        \
+			       .family = AF_INET,                                                  \
+			       .port = STAGE_PORT,                                                 \
+			       .listener = -1})
 
 /*
  * Listens (unless a listener is given), connects and accepts; both ends are ESTABLISHED on
@@ -204,8 +206,8 @@ int64_t stage_counter(struct stage *stage, size_t host, const char *name);
 /* A recorded segment: what passed the wire. */
 struct stage_segment {
 	struct wire_record record;
-	struct segment segment;  /* time_ns: CLOCK_MONOTONIC, as record.time_ns */
-	size_t index;            /* of the record */
+	struct segment segment; /* time_ns: CLOCK_MONOTONIC, as record.time_ns */
+	size_t index;		/* of the record */
 };
 
 /*

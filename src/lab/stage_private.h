@@ -10,11 +10,12 @@
 
 struct stage_private {
 	const struct play_options *options; /* (borrowed) */
-	int report_fd;                      /* where states go (borrowed), or -1 */
+	int report_fd;			    /* where states go (borrowed), or -1 */
 	int64_t started_ns;
-	json_t *measured;                   /* object of the arm's numbers (owned) */
+	json_t *measured; /* object of the arm's numbers (owned) */
 	struct counters before[WORLD_HOSTS_MAX];
 	size_t host_count;
+	size_t record_count; /* packets that belong to the story: see stage_settle() */
 };
 
 void stage_init(struct stage *stage, struct stage_private *private,
@@ -24,6 +25,13 @@ void stage_done(struct stage *stage);
 
 /* Hosts that have a namespace of their own: 1 on loopback, else all. */
 size_t stage_host_count(const struct stage *stage);
+
+/*
+ * Ends the story: a last look at the sockets at a moment when no packet is under way, so that
+ * packets and sockets tell the same; what comes after that does not belong to it, and the wire
+ * takes it away. Then the observer is stopped.
+ */
+void stage_settle(struct stage *stage);
 
 /*
  * What was seen on the stage, as members of an arm of the schema contest.lab/1: "sockets",

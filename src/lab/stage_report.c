@@ -1,6 +1,8 @@
 /* What was seen on a stage, as JSON: socket timelines, moved counters, ladders, packets. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
+#include <net/ethernet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,16 +32,15 @@ static json_t *change_json(const struct stage *stage, const struct observer_chan
 {
 	const struct socket_status *now = &change->status;
 
-	return json_pack("{s:f, s:o, s:s, s:s, s:f, s:i, s:I, s:I, s:I, s:I, s:b}", "t_s",
-			 since_start(stage, change->time_ns), "since_s",
-			 change->since_ns ? json_real(since_start(stage, change->since_ns))
-					  : json_null(),
-			 "state", tcp_state_name(now->state), "timer",
-			 socket_timer_name(now->timer), "timer_left_s",
-			 (double)now->timer_left_ms / 1000, "retransmits", (int)now->retransmits,
-			 "receive_queue", (json_int_t)now->receive_queue, "send_queue",
-			 (json_int_t)now->send_queue, "inode", (json_int_t)now->inode, "uid",
-			 (json_int_t)now->uid, "minisock", now->minisock);
+	return json_pack(
+		"{s:f, s:o, s:s, s:s, s:f, s:i, s:I, s:I, s:I, s:I, s:b}", "t_s",
+		since_start(stage, change->time_ns), "since_s",
+		change->since_ns ? json_real(since_start(stage, change->since_ns)) : json_null(),
+		"state", tcp_state_name(now->state), "timer", socket_timer_name(now->timer),
+		"timer_left_s", (double)now->timer_left_ms / 1000, "retransmits",
+		(int)now->retransmits, "receive_queue", (json_int_t)now->receive_queue,
+		"send_queue", (json_int_t)now->send_queue, "inode", (json_int_t)now->inode, "uid",
+		(json_int_t)now->uid, "minisock", now->minisock);
 }
 
 static json_t *timeline_json(const struct stage *stage, const struct observer_timeline *timeline)
@@ -92,6 +93,13 @@ static json_t *counters_json(struct stage *stage)
 }
 
 /* ---- packets and exchanges */
+
+static size_t records_told(const struct stage *stage)
+{
+	size_t count = stage->private->record_count;
+
+	return count < PACKETS_MAX ? count : PACKETS_MAX;
+}
 
 static int track_record(struct tracker *tracker, const struct wire_record *record)
 {
@@ -150,7 +158,8 @@ static json_t *exchanges_json(const struct stage *stage)
 	tracker = tracker_new();
 	if (!tracker)
 		return NULL;
-	for (size_t i = 0; i < PACKETS_MAX && wire_record(stage->wire, i, &record) == 0; i++)
+	for (size_t i = 0; i < records_told(stage) && wire_record(stage->wire, i, &record) == 0;
+	     i++)
 		if (track_record(tracker, &record) < 0)
 			break;
 	exchanges = connections_json(stage, tracker);
@@ -204,17 +213,45 @@ static void comment_on(const struct wire_record *record, char *ret, size_t room)
 #undef ADD
 }
 
+/*
+ * Hosts exchange raw IP packets; the capture gives them Ethernet headers, whose addresses end in
+ * the number of the host. Not for beauty: libpcap up to 1.10.3 refuses a pcapng file of several
+ * interfaces whose link type has another number in files than in memory, as that of raw IP has
+ * (sf-pcapng.c, pcap_ng_next_packet()).
+ */
+static int add_packet(struct packet_list *list, struct packet *packet,
+		      const struct wire_record *record)
+{
+	struct ether_header header = {
+		.ether_dhost = {2, 0, 0, 0, 0, (uint8_t)(record->to + 1)},
+		.ether_shost = {2, 0, 0, 0, 0, (uint8_t)(record->from + 1)},
+		.ether_type = htons(record->data[0] >> 4 == 6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP),
+	};
+	uint8_t *frame = malloc(sizeof(header) + record->length);
+	int r;
+
+	if (!frame)
+		return -ENOMEM;
+	memcpy(frame, &header, sizeof(header));
+	memcpy(frame + sizeof(header), record->data, record->length);
+	packet->data = frame;
+	packet->captured_length = packet->length = (uint32_t)sizeof(header) + record->length;
+	r = packet_list_add(list, packet);
+	free(frame);
+	return r;
+}
+
 int stage_packets(struct stage *stage, struct packet_list *ret)
 {
 	int64_t epoch = clock_epoch_offset_ns();
 	struct wire_record record;
-	size_t count = stage->wire ? wire_record_count(stage->wire) : 0;
+	size_t count = stage->private->record_count;
 	int interface;
 
-	interface = packet_list_add_interface(ret, stage->arm->name, PACKET_LINK_RAW);
+	interface = packet_list_add_interface(ret, stage->arm->name, PACKET_LINK_ETHERNET);
 	if (interface < 0)
 		return interface;
-	for (size_t i = 0; i < PACKETS_MAX && i < count; i++) {
+	for (size_t i = 0; i < records_told(stage); i++) {
 		char comment[200];
 		struct packet packet = {.interface = (uint32_t)interface};
 		int r = wire_record(stage->wire, i, &record);
@@ -223,10 +260,8 @@ int stage_packets(struct stage *stage, struct packet_list *ret)
 			return r;
 		comment_on(&record, comment, sizeof(comment));
 		packet.time_ns = record.time_ns + epoch;
-		packet.captured_length = packet.length = record.length;
-		packet.data = (uint8_t *)record.data;
 		packet.comment = comment[0] ? comment : NULL;
-		r = packet_list_add(ret, &packet);
+		r = add_packet(ret, &packet, &record);
 		if (r < 0)
 			return r;
 	}
@@ -235,12 +270,10 @@ int stage_packets(struct stage *stage, struct packet_list *ret)
 
 int stage_report(struct stage *stage, json_t *arm)
 {
-	size_t packets = 0;
+	size_t packets = stage->private->record_count;
 
 	if (!stage->world)
 		return 0;
-	if (stage->wire)
-		packets = wire_record_count(stage->wire);
 	json_object_set_new(arm, "link", json_string(world_link_name(world_link(stage->world))));
 	json_object_set_new(arm, "packets", json_integer((json_int_t)packets));
 	json_object_set_new(

@@ -262,8 +262,8 @@ int stage_receive(struct stage *stage, int fd, size_t length, double seconds)
 		if (n < 0)
 			return stage_fail(stage, -errno, "recv()");
 		if (n == 0)
-			return stage_fail(stage, -ENODATA, "the peer ended before its last %zu bytes",
-					  length);
+			return stage_fail(stage, -ENODATA,
+					  "the peer ended before its last %zu bytes", length);
 		length -= (size_t)n;
 	}
 	observer_kick(stage->observer);

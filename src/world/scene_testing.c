@@ -17,7 +17,7 @@
 enum { PASSED = 0, FAILED = 1, SKIPPED = 77 };
 
 /* Ends a child that hangs; no test comes near. */
-#define WATCHDOG_S 120
+#define WATCHDOG_S 60
 
 void check_failed(const char *file, int line, const char *what, long long is)
 {

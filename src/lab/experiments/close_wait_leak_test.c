@@ -5,7 +5,7 @@
 struct story {
 	int server, client;			  /* after the watch */
 	int after_close, after_exit, after_probe; /* what the controls leave */
-	double gone_after_s;			  /* when a control ended it */
+	double late_gone_s, exit_gone_s;	  /* when a control ended it */
 };
 
 static const struct story expected = {
@@ -14,7 +14,8 @@ static const struct story expected = {
 	.after_close = TCP_STATE_NONE,
 	.after_exit = TCP_STATE_NONE,
 	.after_probe = TCP_STATE_NONE,
-	.gone_after_s = 0.01,
+	.late_gone_s = 0.01,
+	.exit_gone_s = 0.01,
 };
 
 static void set_end(struct evidence *evidence, const char *arm, int state, double gone_after_s)
@@ -37,8 +38,8 @@ static struct evidence *made(struct story story)
 	evidence_set_number(evidence, "never-closes", "segments_during_watch_count", 0);
 	if (story.client == TCP_STATE_NONE)
 		evidence_set_number(evidence, "never-closes", "client_life_s", 61.2);
-	set_end(evidence, "closes-late", story.after_close, story.gone_after_s);
-	set_end(evidence, "process-exits", story.after_exit, story.gone_after_s);
+	set_end(evidence, "closes-late", story.after_close, story.late_gone_s);
+	set_end(evidence, "process-exits", story.after_exit, story.exit_gone_s);
 	set_end(evidence, "keepalive", story.after_probe, 5.2);
 	evidence_set_text(evidence, "process-exits", "server_while_held", "CLOSE-WAIT");
 	evidence_set_text(evidence, "keepalive", "socket_error", "EPIPE");
@@ -88,7 +89,10 @@ static void inconclusive_when_the_end_took_its_time(void **state)
 	struct story story = expected;
 
 	(void)state;
-	story.gone_after_s = 2.5;
+	story.late_gone_s = 2.5;
+	assert_int_equal(verdict_of(story), VERDICT_INCONCLUSIVE);
+	story = expected;
+	story.exit_gone_s = 2.5;
 	assert_int_equal(verdict_of(story), VERDICT_INCONCLUSIVE);
 }
 

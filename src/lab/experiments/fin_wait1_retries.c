@@ -182,7 +182,7 @@ static int watch_fins(struct stage *stage, const struct pair *pair)
 	measure_counts(stage, pair, count);
 	stage_measure_text(stage, "client_left_in", tcp_state_name(end.status.state));
 	stage_measure(stage, "fin_wait1_s",
-		      change_seconds(&end) - clock_seconds(fins[0].record.time_ns));
+		      clock_seconds(end.time_ns) - clock_seconds(fins[0].record.time_ns));
 	return 0;
 }
 

@@ -183,11 +183,7 @@ static int make_reset(uint8_t *packet, size_t *length, size_t room, void *contex
 	return 0;
 }
 
-/*
- * Something on the path does not bear half-closed connections: the ACK of the FIN arrives as RST.
- * (An ACK turned into a FIN would do too, but then the ends acknowledge what was never sent, back
- * and forth without an end.)
- */
+/* Something on the path does not bear half-closed connections: the FIN's ACK arrives as RST. */
 static int falsify(struct stage *stage)
 {
 	struct wire_rule reset = {.match = WIRE_MATCH_ALL,

@@ -11,21 +11,21 @@
 	EXPERIMENT(time_wait_ownerless)                                                            \
 	EXPERIMENT(close_wait_leak)                                                                \
 	EXPERIMENT(half_close)                                                                     \
-	EXPERIMENT(unread_data)                                                                     \
-	EXPERIMENT(time_wait_length)                                               \
-	EXPERIMENT(five_tuple)                                                                   \
-	EXPERIMENT(port_exhaustion)                                                        \
-	EXPERIMENT(reuse_server_side)                                              \
-	EXPERIMENT(reuse_client_side)                                                      \
-	EXPERIMENT(reuse_other_port)                                                       \
-	EXPERIMENT(reuseaddr_restart)                                                               \
-	EXPERIMENT(timestamps_both_ends)                                           \
+	EXPERIMENT(unread_data)                                                                    \
+	EXPERIMENT(time_wait_length)                                                               \
+	EXPERIMENT(five_tuple)                                                                     \
+	EXPERIMENT(port_exhaustion)                                                                \
+	EXPERIMENT(reuse_server_side)                                                              \
+	EXPERIMENT(reuse_client_side)                                                              \
+	EXPERIMENT(reuse_other_port)                                                               \
+	EXPERIMENT(reuseaddr_restart)                                                              \
+	EXPERIMENT(timestamps_both_ends)                                                           \
 	EXPERIMENT(fin_wait2_timeout)                                                              \
 	EXPERIMENT(fin_wait2_to_time_wait)                                                         \
 	EXPERIMENT(fin_wait2_late_fin)                                                             \
-	EXPERIMENT(fin_wait1_retries) \
-	EXPERIMENT(linger_zero) \
-	EXPERIMENT(linger_timeout) \
+	EXPERIMENT(fin_wait1_retries)                                                              \
+	EXPERIMENT(linger_zero)                                                                    \
+	EXPERIMENT(linger_timeout)                                                                 \
 	EXPERIMENT(linger_off)
 
 #define EXPERIMENT(name) extern const struct experiment experiment_##name;

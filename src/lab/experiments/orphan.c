@@ -92,7 +92,7 @@ static double first_time(struct stage *stage, const struct orphan *orphan,
 	if (observer_wait_for(stage->observer, STAGE_CLIENT, &orphan->pair.client_key, predicate,
 			      NULL, 0, 0, &change) < 0)
 		return otherwise;
-	return change_seconds(&change);
+	return clock_seconds(change.time_ns);
 }
 
 int orphan_outlive(struct stage *stage, const struct orphan *orphan, double seconds,
@@ -104,7 +104,7 @@ int orphan_outlive(struct stage *stage, const struct orphan *orphan, double seco
 	TRY(stage, stage_await(stage, STAGE_CLIENT, &orphan->pair.client_key, TCP_STATE_NONE,
 			       seconds, &gone));
 	/* Backwards: each phase ends where the next begins, or where the one after it does. */
-	end = change_seconds(&gone);
+	end = clock_seconds(gone.time_ns);
 	time_wait = first_time(stage, orphan, is_time_wait, end);
 	minisock = first_time(stage, orphan, is_mini_fin_wait2, time_wait);
 	/* Without a keepalive phase the minisock is there from the beginning. */
@@ -116,7 +116,7 @@ int orphan_outlive(struct stage *stage, const struct orphan *orphan, double seco
 		.timewait_s = time_wait - minisock,
 		.time_wait_s = end - time_wait,
 		.life_s = end - began,
-		.error_s = change_uncertainty(&gone),
+		.error_s = clock_seconds(gone.time_ns - gone.since_ns),
 	};
 	return 0;
 }

@@ -36,10 +36,14 @@ struct orphan_life {
 	double timewait_s;  /* FIN-WAIT-2 as a minisock, on the timewait timer */
 	double time_wait_s; /* TIME-WAIT */
 	double life_s;	    /* all of it */
-	double error_s;	    /* life_s is right to this: half the time between the looks */
+	double error_s;	    /* life_s may be too long by this: the look before was so long ago */
 };
 
-/* Waits until it is gone, up to @seconds. Call once. */
+/*
+ * Waits until it is gone, up to @seconds. A change counts from the look that saw it: the observer
+ * looks when a timer is due, and every OBSERVER_OVERDUE_MS after, but the look before that may be
+ * half a second older, so that the middle between the two would make timers look early.
+ */
 int orphan_outlive(struct stage *stage, const struct orphan *orphan, double seconds,
 		   struct orphan_life *ret);
 

@@ -284,8 +284,8 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			ret, VERDICT_HOLDS,
 			"Both ends pay when FINs cross, through CLOSING (%.0f of 2 seen there). It "
 			"takes no chance, only a second close() before the first FIN has come: %.2f "
-			"s later on a path of %.0f s did it. Two ends that close on the same timeout "
-			"or message do it always; let one of them wait for the other's end.",
+			"s later on a path of %.0f s did it. Two ends with the same idle timeout can "
+			"do it every time; let one of them wait for the other's end.",
 			closing, after, one_way);
 }
 
@@ -322,7 +322,7 @@ const struct experiment experiment_simultaneous_close = {
 		  "their ACKs, so that CLOSING can be seen; the same with a slow path in place of "
 		  "holding, and with one end closing after it has seen the other's end.",
 	.why = "TIME-WAIT on the end that was meant to be spared is explained by it: timeouts of the "
-	       "same length at both ends make both close at once.",
+	       "same length at both ends can make both close at once.",
 	.arms = arms,
 	.arm_count = sizeof(arms) / sizeof(arms[0]),
 	.falsify = falsify,
