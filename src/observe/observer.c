@@ -7,7 +7,8 @@
  *   a kick                          as soon as pause_ns allows
  *   FOLLOW_UP_NS after a kicked look: the kick may have come before what it was about, as when the
  *                                   wire sees a packet on its way into the stack
- *   the next timer of a socket      TIMER_GRACE_NS after it, and then each OBSERVER_OVERDUE_MS
+ *   the next timer of a socket      TIMER_AHEAD_NS before it, TIMER_GRACE_NS after it, and then each
+ *                                   OBSERVER_OVERDUE_MS
  *                                   until it has fired (the wheel may be seconds late)
  *   the heartbeat
  * pause_ns keeps looks PAUSE_NS apart, and keeps their cost below 1/COST_SHARE of one core: a dump
@@ -41,6 +42,7 @@
 #define PAUSE_NS       (1 * NS_PER_MS)
 #define COST_SHARE     20
 #define FOLLOW_UP_NS   (4 * NS_PER_MS)
+#define TIMER_AHEAD_NS (8 * NS_PER_MS) /* two ticks of HZ=250 */
 #define TIMER_GRACE_NS (1 * NS_PER_MS)
 #define FAILURES_MAX   8
 
@@ -215,8 +217,12 @@ static void schedule(struct observer *observer, const struct plan *plan, bool ki
 	int64_t now = clock_now_ns();
 	int64_t due = now + OBSERVER_HEARTBEAT_MS * NS_PER_MS;
 
+	/* Just before a timer fires and just after it: what it does is then known to the
+	 * millisecond, and not to the heartbeat. */
 	if (plan->timer_ns != INT64_MAX)
-		due = earlier(due, plan->timer_ns + TIMER_GRACE_NS);
+		due = earlier(due, plan->timer_ns - TIMER_AHEAD_NS > now
+					   ? plan->timer_ns - TIMER_AHEAD_NS
+					   : plan->timer_ns + TIMER_GRACE_NS);
 	if (plan->overdue)
 		due = earlier(due, now + OBSERVER_OVERDUE_MS * NS_PER_MS);
 	if (kicked)

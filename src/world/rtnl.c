@@ -37,10 +37,13 @@ void rtnl_close(struct rtnl *rtnl)
 	rtnl->socket = NULL;
 }
 
+/* @buffer has REQUEST_MAX bytes. */
 static struct nlmsghdr *request_begin(char *buffer, uint16_t type, uint16_t flags)
 {
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct nlmsghdr *request;
 
+	memset(buffer, 0, REQUEST_MAX); /* libmnl leaves the padding as it is */
+	request = mnl_nlmsg_put_header(buffer);
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | flags;
 	return request;

@@ -19,6 +19,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "world/scene_testing.h"
 #include "world/userns.h"
@@ -373,16 +374,19 @@ static int make_and_kill(enum world_link link)
  */
 static void nothing_is_left(enum world_link link)
 {
-	struct timespec nap = {.tv_nsec = 5000000};
 	struct why why;
 	int r = userns_enter(&why);
 
 	if (r < 0)
 		scene_skip("%s", why.text);
 	limit_namespaces("4"); /* ours, the wire's own, and two hosts */
-	for (int round = 0; round < 6; round++) {
-		while ((r = make_and_kill(link)) == -ENOSPC)
+	for (int round = 0; round < 4; round++) {
+		/* A trial that came too early leaves namespaces to be freed, too: give it time. */
+		for (long nap_ms = 20; (r = make_and_kill(link)) == -ENOSPC; nap_ms *= 2) {
+			struct timespec nap = clock_timespec(nap_ms * NS_PER_MS);
+
 			nanosleep(&nap, NULL);
+		}
 		if (r == -ENOTSUP)
 			scene_skip("this link is not to be had");
 		CHECK_EQUAL(r, 0);
@@ -445,6 +449,5 @@ int main(void)
 		TRIAL_BARE(nothing_is_left_fast),
 	};
 
-	cmocka_set_test_filter(getenv("F"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
