@@ -22,7 +22,8 @@ void netns_leave(int home_fd);
 /* socket(2) in the namespace of @netns_fd: a descriptor (owned, close-on-exec), or -errno. */
 int netns_socket(int netns_fd, int family, int type, int protocol);
 
-/* open(2), close-on-exec, in the namespace of @netns_fd: for /proc/thread-self/net and /proc/sys/net. */
+/* open(2), close-on-exec, in the namespace of @netns_fd: for /proc/thread-self/net and
+ * /proc/sys/net. */
 int netns_open(int netns_fd, const char *path, int flags);
 
 #endif

@@ -52,12 +52,11 @@ static int list_table(const struct screen *screen)
 
 	for (size_t i = 0; experiments[i] && r == 0; i++) {
 		const struct experiment *one = experiments[i];
-		static const enum screen_style heading[] = {STYLE_PLAIN, STYLE_PLAIN, STYLE_BOLD};
 		char takes[32];
 
 		if (strcmp(section, one->section) != 0) {
 			section = one->section;
-			r = table_add(table, (const char *const[]){"", "", section}, heading);
+			r = table_add_heading(table, section);
 		}
 		lab_report_length(one, takes, sizeof(takes));
 		if (r == 0)

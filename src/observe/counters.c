@@ -275,7 +275,10 @@ int counters_moved(const struct counters *before, const struct counters *after,
 bool counter_is_machine_wide(const char *name)
 {
 	static const char *const names[] = {
-		"sockstat.TCP.orphan", "sockstat.TCP.alloc", "sockstat.TCP.mem", "sockstat.UDP.mem",
+		"sockstat.TCP.orphan",
+		"sockstat.TCP.alloc",
+		"sockstat.TCP.mem",
+		"sockstat.UDP.mem",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

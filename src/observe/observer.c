@@ -7,10 +7,8 @@
  *   a kick                          as soon as pause_ns allows
  *   FOLLOW_UP_NS after a kicked look: the kick may have come before what it was about, as when the
  *                                   wire sees a packet on its way into the stack
- *   the next timer of a socket      TIMER_AHEAD_NS before it, TIMER_GRACE_NS after it, and then each
- *                                   OBSERVER_OVERDUE_MS
- *                                   until it has fired (the wheel may be seconds late)
- *   the heartbeat
+ *   the next timer of a socket      TIMER_AHEAD_NS before it, TIMER_GRACE_NS after it, and then
+ * each OBSERVER_OVERDUE_MS until it has fired (the wheel may be seconds late) the heartbeat
  * pause_ns keeps looks PAUSE_NS apart, and keeps their cost below 1/COST_SHARE of one core: a dump
  * of 100,000 sockets takes many milliseconds.
  *

@@ -20,6 +20,7 @@
 struct cell {
 	char *utf8, *ascii; /* cleaned for either kind of screen (owned) */
 	enum screen_style style;
+	bool heading; /* stands over all columns; the other cells of its row are empty */
 };
 
 struct table {
@@ -100,6 +101,21 @@ int table_add(struct table *table, const char *const *cells, const enum screen_s
 	return 0;
 }
 
+int table_add_heading(struct table *table, const char *text)
+{
+	size_t before = table->count;
+
+	for (size_t i = 0; i < table->columns; i++) {
+		if (add_cell(table, i == 0 ? text : NULL, STYLE_BOLD) < 0) {
+			drop_cells(table, before);
+			return -ENOMEM;
+		}
+	}
+	if (table->columns)
+		table->cells[before].heading = true;
+	return 0;
+}
+
 static size_t table_lines(const struct table *table)
 {
 	return table->columns ? table->count / table->columns : 0;
@@ -136,9 +152,12 @@ static void measure(const struct screen *screen, const struct table *table, stru
 		bool numbers = table_lines(table) > 1;
 
 		for (size_t r = 0; r < table_lines(table); r++) {
-			const char *text = cell_text(screen, cell_at(table, r, c));
-			unsigned width = screen_columns(text);
+			const struct cell *cell = cell_at(table, r, c);
+			const char *text = cell_text(screen, cell);
+			unsigned width = cell->heading ? 0 : screen_columns(text);
 
+			if (cell->heading)
+				continue;
 			if (width > columns[c].width)
 				columns[c].width = width;
 			if (r > 0 && *text && !is_number(text))
@@ -180,12 +199,22 @@ static bool shrink(struct column *columns, size_t count, unsigned width)
 	}
 }
 
+static void put_heading(const struct screen *screen, const struct cell *cell)
+{
+	fputc('\n', screen->out);
+	line_wrap(screen, cell->style, cell_text(screen, cell), 0);
+}
+
 static void put_row(const struct screen *screen, const struct table *table, size_t row,
 		    const struct column *columns, const char **rest)
 {
 	struct line line = LINE(screen);
 	bool more = true;
 
+	if (cell_at(table, row, 0)->heading) {
+		put_heading(screen, cell_at(table, row, 0));
+		return;
+	}
 	for (size_t c = 0; c < table->columns; c++)
 		rest[c] = cell_text(screen, cell_at(table, row, c));
 	while (more) {
@@ -250,6 +279,10 @@ static void print_blocks(const struct screen *screen, const struct table *table)
 	if (indent > screen->width / 2)
 		indent = screen->width / 4;
 	for (size_t r = 1; r < table_lines(table); r++) {
+		if (cell_at(table, r, 0)->heading) {
+			put_heading(screen, cell_at(table, r, 0));
+			continue;
+		}
 		if (r > 1)
 			fputc('\n', screen->out);
 		put_block(screen, table, r, indent);

@@ -219,6 +219,26 @@ static void empty_ones(void **state)
 	table_free(NULL);
 }
 
+static void headings_stand_over_all_columns(void **state)
+{
+	static const char *const titles[] = {"ID", "CLAIM"};
+	struct table *table = table_new(titles, 2);
+	struct output output;
+
+	(void)state;
+	assert_int_equal(table_add_heading(table, "A heading wider than any identifier"), 0);
+	assert_int_equal(table_add(table, (const char *const[]){"one", "first"}, NULL), 0);
+	output_begin(&output, 80, true);
+	table_print(&output.screen, table);
+	output_end(&output);
+	assert_string_equal(output.text, "ID   CLAIM\n"
+					 "\n"
+					 "A heading wider than any identifier\n"
+					 "one  first\n");
+	free(output.text);
+	table_free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +253,7 @@ int main(void)
 		cmocka_unit_test(numbers_stand_right),
 		cmocka_unit_test(styles_of_cells),
 		cmocka_unit_test(empty_ones),
+		cmocka_unit_test(headings_stand_over_all_columns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

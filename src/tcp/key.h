@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 struct tcp_address {
-	int family;           /* AF_INET or AF_INET6 */
+	int family; /* AF_INET or AF_INET6 */
 	union {
 		struct in_addr v4;
 		struct in6_addr v6;

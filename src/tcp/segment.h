@@ -36,20 +36,20 @@ struct tcp_options {
 };
 
 struct segment {
-	int64_t time_ns;           /* when it left its sender, or was captured */
+	int64_t time_ns; /* when it left its sender, or was captured */
 	struct tcp_endpoint source, target;
 	uint32_t seq, ack;
-	uint16_t window;           /* as in the header, unscaled */
-	uint8_t flags;             /* enum tcp_flag */
-	uint8_t ttl;               /* or hop limit */
-	uint16_t ip_id;            /* 0 for IPv6 */
+	uint16_t window;	   /* as in the header, unscaled */
+	uint8_t flags;		   /* enum tcp_flag */
+	uint8_t ttl;		   /* or hop limit */
+	uint16_t ip_id;		   /* 0 for IPv6 */
 	uint32_t payload_length;   /* from the IP header, never from the captured length */
 	uint32_t payload_captured; /* bytes at payload */
-	const uint8_t *payload;    /* (borrowed from the packet) */
+	const uint8_t *payload;	   /* (borrowed from the packet) */
 	struct tcp_options options;
-	bool offloaded;            /* IP length 0: taken from the frame (segmentation offload) */
-	bool checksum_bad;         /* usual with offload; analysed all the same */
-	bool checksum_known;       /* false when not all bytes were captured */
+	bool offloaded;	     /* IP length 0: taken from the frame (segmentation offload) */
+	bool checksum_bad;   /* usual with offload; analysed all the same */
+	bool checksum_known; /* false when not all bytes were captured */
 };
 
 /* What the segment takes of the sequence space: payload, plus one each for SYN and FIN. */

@@ -30,16 +30,16 @@ static int play(struct stage *stage)
 	TRY(stage, stage_shut(stage, first));
 	/* The other end closes once it has seen the end: it is not simultaneous. */
 	stage_outcome(stage, server_first ? STAGE_CLIENT : STAGE_SERVER,
-		      server_first ? &pair.client_key : &pair.server_key,
-		      STATE_BIT(TCP_CLOSE_WAIT), 2);
+		      server_first ? &pair.client_key : &pair.server_key, STATE_BIT(TCP_CLOSE_WAIT),
+		      2);
 	TRY(stage, stage_shut(stage, second));
 
-	stage_measure_text(stage, "server_left_in",
-			   tcp_state_name(stage_outcome(stage, STAGE_SERVER, &pair.server_key,
-							SETTLED, 3)));
-	stage_measure_text(stage, "client_left_in",
-			   tcp_state_name(stage_outcome(stage, STAGE_CLIENT, &pair.client_key,
-							SETTLED, 3)));
+	stage_measure_text(
+		stage, "server_left_in",
+		tcp_state_name(stage_outcome(stage, STAGE_SERVER, &pair.server_key, SETTLED, 3)));
+	stage_measure_text(
+		stage, "client_left_in",
+		tcp_state_name(stage_outcome(stage, STAGE_CLIENT, &pair.client_key, SETTLED, 3)));
 	pair_close(&pair);
 	return 0;
 }
@@ -47,9 +47,8 @@ static int play(struct stage *stage)
 /* FINs that never arrive leave both ends waiting: nobody gets to TIME-WAIT. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_fins = {.match = WIRE_MATCH_ALL,
-				      .verb = WIRE_DROP,
-				      .note = "every FIN is lost"};
+	struct wire_rule lose_fins = {
+		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "every FIN is lost"};
 
 	lose_fins.match.flags_set = TCP_FLAG_FIN;
 	return wire_rule_add(stage->wire, &lose_fins);
@@ -86,9 +85,10 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "The client closed first and is left in %s, not in TIME-WAIT.",
 			  control_closer);
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "TIME-WAIT stays with whoever closes first: to keep it off a host, let the "
-			  "other end close first.");
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"TIME-WAIT stays with whoever closes first: to keep it off a host, let the "
+			"other end close first.");
 }
 
 static const struct arm arms[] = {

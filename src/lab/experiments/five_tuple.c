@@ -41,8 +41,8 @@ static int leave_time_wait(struct stage *stage, struct pair *pair, int *ret_stat
 	TRY(stage, stage_shut(stage, &pair->client));
 	TRY(stage, stage_await(stage, STAGE_SERVER, &pair->server_key, TCP_CLOSE_WAIT, 3, NULL));
 	TRY(stage, stage_shut(stage, &pair->server));
-	*ret_state = stage_outcome(stage, STAGE_CLIENT, &pair->client_key,
-				   STATE_BIT(TCP_TIME_WAIT), 3);
+	*ret_state = stage_outcome(stage, STAGE_CLIENT, &pair->client_key, STATE_BIT(TCP_TIME_WAIT),
+				   3);
 	return 0;
 }
 
@@ -125,10 +125,11 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "Even a second connection of the same 5-tuple came about: the tuple is "
 			  "not what limits here.");
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "A local port is used up per destination, not in all: connections to other "
-			  "addresses or ports go on (the same destination gives %s).",
-			  error);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"A local port is used up per destination, not in all: connections to other "
+			"addresses or ports go on (the same destination gives %s).",
+			error);
 }
 
 static const struct arm arms[] = {
@@ -153,9 +154,10 @@ const struct experiment experiment_five_tuple = {
 	.claim = "One local port serves several connections as long as the 5-tuple differs.",
 	.source = "article, 자원 할당 and 재사용",
 	.section = "C. What it costs",
-	.method = "The client's ip_local_port_range is cut to one port. One connection is left in "
-		  "TIME-WAIT, then others are opened to other ports of the same server; the control "
-		  "opens one to the same port.",
+	.method =
+		"The client's ip_local_port_range is cut to one port. One connection is left in "
+		"TIME-WAIT, then others are opened to other ports of the same server; the control "
+		"opens one to the same port.",
 	.why = "\"28,000 ports\" is a limit per destination address and port, not per host. A second "
 	       "destination, a second source address or a second port doubles it.",
 	.arms = arms,

@@ -7,7 +7,8 @@ static enum verdict verdict_of(double established, double waiting, double contro
 	evidence_set_number(evidence, "other-ports", "established_on_the_port", established);
 	evidence_set_number(evidence, "other-ports", "time_wait_on_the_port", waiting);
 	evidence_set_number(evidence, "same-port", "established_on_the_port", control);
-	evidence_set_text(evidence, "same-port", "last_errno", control > 0 ? "none" : "EADDRNOTAVAIL");
+	evidence_set_text(evidence, "same-port", "last_errno",
+			  control > 0 ? "none" : "EADDRNOTAVAIL");
 	return judge_made(&experiment_five_tuple, evidence);
 }
 

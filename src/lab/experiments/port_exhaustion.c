@@ -27,8 +27,8 @@
 /* Scheduling on a busy machine, on top of the timer wheel's own lateness. */
 #define NOISE_S 1.0
 /* "about 500/s": the article's 30,000 / 60, to a tenth of it. */
-#define CLAIMED_RATE     500.0
-#define RATE_TOLERANCE   0.1
+#define CLAIMED_RATE   500.0
+#define RATE_TOLERANCE 0.1
 
 /* Ports of the range that this host has by default, before it is cut. */
 static int default_ports(struct stage *stage, double *ret)
@@ -36,8 +36,8 @@ static int default_ports(struct stage *stage, double *ret)
 	char text[64];
 	int low, high;
 
-	TRY(stage, host_sysctl_read(stage->client, "net.ipv4.ip_local_port_range", text,
-				    sizeof(text)));
+	TRY(stage,
+	    host_sysctl_read(stage->client, "net.ipv4.ip_local_port_range", text, sizeof(text)));
 	if (sscanf(text, "%d %d", &low, &high) != 2)
 		return stage_fail(stage, -EPROTO, "ip_local_port_range reads \"%s\"", text);
 	*ret = high - low + 1;
@@ -53,8 +53,7 @@ static int measure_recovery(struct stage *stage, const struct ports_spent *spent
 	TRY(stage, stage_await(stage, STAGE_CLIENT, &spent->first_key, TCP_TIME_WAIT, 2, &began));
 	TRY(stage, stage_await(stage, STAGE_CLIENT, &spent->first_key, TCP_STATE_NONE, 70, &gone));
 	stage_measure(stage, "first_port_back_after_s", change_distance(&began, &gone));
-	stage_measure(stage, "connects_again",
-		      stage_connect(stage, NULL, 5, &again, NULL) == 0);
+	stage_measure(stage, "connects_again", stage_connect(stage, NULL, 5, &again, NULL) == 0);
 	return 0;
 }
 
@@ -78,8 +77,7 @@ static int play(struct stage *stage)
 	stage_measure(stage, "ports_by_default", by_default);
 	stage_measure(stage, "connections", (double)spent.connections);
 	stage_measure_text(stage, "errno", spent.error ? strerrorname_np(spent.error) : "none");
-	stage_measure(stage, "client_time_wait",
-		      (double)ports_in_time_wait(stage, STAGE_CLIENT));
+	stage_measure(stage, "client_time_wait", (double)ports_in_time_wait(stage, STAGE_CLIENT));
 	stage_measure(stage, "wheel_slack_s",
 		      clock_seconds(clock_wheel_slack_ns((int64_t)(TIME_WAIT_S * NS_PER_S))));
 	if (spent.error && spent.connections > 0)
@@ -152,11 +150,12 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "%.0f ports here: %.0f connections/s to one destination.",
 			  ports, rate);
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "A client that closes first can sustain %.0f connections/s to one address "
-			  "and port; then connect() gives EADDRNOTAVAIL until the oldest TIME-WAIT "
-			  "ends.",
-			  rate);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"A client that closes first can sustain %.0f connections/s to one address "
+			"and port; then connect() gives EADDRNOTAVAIL until the oldest TIME-WAIT "
+			"ends.",
+			rate);
 }
 
 static const struct arm arms[] = {

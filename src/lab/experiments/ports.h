@@ -5,10 +5,10 @@
 #include "lab/stage.h"
 
 struct ports_spent {
-	size_t connections;       /* that came about */
-	int error;                /* errno of the connect() that did not; 0: none failed */
+	size_t connections;	  /* that came about */
+	int error;		  /* errno of the connect() that did not; 0: none failed */
 	struct tcp_key first_key; /* of the first connection, as the client sees it */
-	int64_t failed_ns;        /* when connect() failed; 0: it did not */
+	int64_t failed_ns;	  /* when connect() failed; 0: it did not */
 };
 
 /* Cuts the client's ip_local_port_range to @count ports, from 40000 up, and turns tcp_tw_reuse

@@ -53,8 +53,8 @@ static int play(struct stage *stage)
 	stage_measure(stage, "connections_after", (double)after.connections);
 	stage_measure_text(stage, "errno_after",
 			   after.error ? strerrorname_np(after.error) : "none");
-	stage_measure(stage, "reused", (double)stage_counter(stage, STAGE_CLIENT,
-							     "TcpExt.TWRecycled"));
+	stage_measure(stage, "reused",
+		      (double)stage_counter(stage, STAGE_CLIENT, "TcpExt.TWRecycled"));
 	return 0;
 }
 
@@ -93,24 +93,27 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	judge_deciding(ret, "%.0f of %d again with 1, %.0f with 0", cured, PORTS, untouched);
 
 	if (untouched > 0)
-		judge_say(ret, VERDICT_INCONCLUSIVE,
-			  "With tcp_tw_reuse=0, too, %.0f connections came about: the ports were not "
-			  "used up.",
-			  untouched);
+		judge_say(
+			ret, VERDICT_INCONCLUSIVE,
+			"With tcp_tw_reuse=0, too, %.0f connections came about: the ports were not "
+			"used up.",
+			untouched);
 	else if (cured < PORTS || cured_loopback < PORTS)
 		judge_say(ret, VERDICT_REFUTED,
 			  "tcp_tw_reuse=1 gave %.0f of %d connections over the link and %.0f over "
 			  "loopback: it is no cure here.",
 			  cured, PORTS, cured_loopback);
 	else if (loopback_only_there == PORTS && loopback_only == 0)
-		judge_say(ret, VERDICT_HOLDS,
-			  "tcp_tw_reuse=1 cures it; the value 2, today's default, does so on loopback "
-			  "only, so a client of another host has to set 1.");
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"tcp_tw_reuse=1 cures it; the value 2, today's default, does so on loopback "
+			"only, so a client of another host has to set 1.");
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "tcp_tw_reuse=1 cures it; the value 2 gave %.0f of %d connections over the "
-			  "link and %.0f over loopback.",
-			  loopback_only, PORTS, loopback_only_there);
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"tcp_tw_reuse=1 cures it; the value 2 gave %.0f of %d connections over the "
+			"link and %.0f over loopback.",
+			loopback_only, PORTS, loopback_only_there);
 }
 
 #define ARM(arm_name, arm_role, arm_what, is_loopback, reuse)                                      \
@@ -135,9 +138,10 @@ const struct experiment experiment_reuse_client_side = {
 		 "tcp_tw_reuse=1 cures that.",
 	.source = "article, 재사용 (second case)",
 	.section = "D. Local ports and reuse",
-	.method = "20 local ports are put into TIME-WAIT; once these are old enough to be reused, 20 "
-		  "more connections are tried with tcp_tw_reuse 0, 1 and 2, over a link and over "
-		  "loopback.",
+	.method =
+		"20 local ports are put into TIME-WAIT; once these are old enough to be reused, 20 "
+		"more connections are tried with tcp_tw_reuse 0, 1 and 2, over a link and over "
+		"loopback.",
 	.why = "It is the one setting that helps a busy client, and its default of today (2) looks "
 	       "as if it were on, but helps only on loopback.",
 	.arms = arms,

@@ -30,8 +30,8 @@ static int play(struct stage *stage)
 
 	TRY(stage, ports_spend(stage, first, STAGE_PORT, 2L * PORTS, true, &before));
 	stage_measure(stage, "time_wait_before", (double)ports_in_time_wait(stage, STAGE_CLIENT));
-	TRY(stage, ports_spend(stage, port == STAGE_PORT ? first : other, port, PORTS, true,
-			       &after));
+	TRY(stage,
+	    ports_spend(stage, port == STAGE_PORT ? first : other, port, PORTS, true, &after));
 
 	stage_measure(stage, "connections_before", (double)before.connections);
 	stage_measure_text(stage, "errno_before",
@@ -73,9 +73,10 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "and then %.0f more.",
 			  before, control);
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "A second port (or address) of the server gives the client the whole range "
-			  "again, with no setting changed and nothing reused.");
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"A second port (or address) of the server gives the client the whole range "
+			"again, with no setting changed and nothing reused.");
 }
 
 static const struct arm arms[] = {
@@ -99,8 +100,9 @@ static const struct arm arms[] = {
 
 const struct experiment experiment_reuse_other_port = {
 	.id = "reuse-other-port",
-	.claim = "With all local ports in TIME-WAIT towards one port of a server, a client can still "
-		 "connect to another port of it.",
+	.claim =
+		"With all local ports in TIME-WAIT towards one port of a server, a client can still "
+		"connect to another port of it.",
 	.source = "article, 재사용 (third case)",
 	.section = "D. Local ports and reuse",
 	.method = "50 local ports are spent on port 5000 until connect() fails; then port 5001 is "

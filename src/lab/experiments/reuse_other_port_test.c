@@ -7,7 +7,8 @@ static enum verdict verdict_of(double before, double after, double control)
 	evidence_set_number(evidence, "other-port", "connections_before", before);
 	evidence_set_number(evidence, "other-port", "connections_after", after);
 	evidence_set_number(evidence, "other-port", "time_wait_after", before + after);
-	evidence_set_text(evidence, "other-port", "errno_after", after < 50 ? "EADDRNOTAVAIL" : "none");
+	evidence_set_text(evidence, "other-port", "errno_after",
+			  after < 50 ? "EADDRNOTAVAIL" : "none");
 	evidence_set_number(evidence, "same-port", "connections_after", control);
 	return judge_made(&experiment_reuse_other_port, evidence);
 }

@@ -327,6 +327,7 @@ static void tell(const struct evidence *evidence, const struct row *row, struct 
 /* What an older SYN comes to, and what TIME-WAIT at the client does, in words. */
 static void say_holds(const struct evidence *evidence, double slowest, struct judgement *ret)
 {
+	const size_t olders = ARRAY_SIZE(older);
 	double connected = evidence_number(evidence, "older-sequence", "connected") +
 			   evidence_number(evidence, "older-timestamp", "connected");
 	double delay = fmax(evidence_number(evidence, "older-sequence", "connect_ms"),
@@ -336,7 +337,7 @@ static void say_holds(const struct evidence *evidence, double slowest, struct ju
 				     ? ", unless it bind()s its port itself"
 				     : "";
 
-	if (connected == ARRAY_SIZE(older))
+	if (connected == (double)olders)
 		judge_say(
 			ret, VERDICT_HOLDS,
 			"TIME-WAIT at a server blocks no client and needs no setting: a newer SYN "

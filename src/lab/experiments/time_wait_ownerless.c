@@ -25,7 +25,7 @@ enum ending { EXITS, IS_KILLED, LIVES_ON, IS_KILLED_ESTABLISHED };
 /* The process that owns the server's end, and how it is spoken to. */
 struct owner {
 	struct pair pair;
-	int orders[2];  /* one byte: 'c' close, 'x' exit */
+	int orders[2];	/* one byte: 'c' close, 'x' exit */
 	int answers[2]; /* one byte when it is ready, and for each order but 'x' */
 	pid_t pid;
 };
@@ -106,7 +106,8 @@ static int end_owner(struct stage *stage, const struct owner *owner, enum ending
 	return stage_reap(stage, owner->pid, 5, NULL);
 }
 
-static void measure_socket(struct stage *stage, const char *when, const struct socket_status *status)
+static void measure_socket(struct stage *stage, const char *when,
+			   const struct socket_status *status)
 {
 	char name[48];
 
@@ -123,8 +124,8 @@ static int close_both(struct stage *stage, struct owner *owner)
 
 	TRY(stage, before);
 	TRY(stage, order(stage, owner, 'c'));
-	TRY(stage, stage_await(stage, STAGE_CLIENT, &owner->pair.client_key, TCP_CLOSE_WAIT, 3,
-			       NULL));
+	TRY(stage,
+	    stage_await(stage, STAGE_CLIENT, &owner->pair.client_key, TCP_CLOSE_WAIT, 3, NULL));
 	TRY(stage, stage_shut(stage, &owner->pair.client));
 	stage_outcome(stage, STAGE_SERVER, &owner->pair.server_key,
 		      STATE_BIT(TCP_TIME_WAIT) | STATE_BIT(TCP_STATE_NONE), 3);
@@ -219,9 +220,10 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  "An ESTABLISHED socket outlived its process, too: owning cannot be told "
 			  "apart here.");
 	else
-		judge_say(ret, VERDICT_HOLDS,
-			  "No process holds a TIME-WAIT socket, and none can be killed to get rid of "
-			  "it: it costs no descriptor and goes by its timer alone.");
+		judge_say(
+			ret, VERDICT_HOLDS,
+			"No process holds a TIME-WAIT socket, and none can be killed to get rid of "
+			"it: it costs no descriptor and goes by its timer alone.");
 }
 
 static const struct arm arms[] = {
