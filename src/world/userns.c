@@ -126,7 +126,7 @@ int userns_enter(struct why *why)
 
 	prctl(PR_GET_PDEATHSIG, &signal);
 	r = enter(why);
-	/* commit_creds() clears it (kernel/cred.c, 6.18). */
+	/* commit_creds() clears it where it sees more rights than before (kernel/cred.c, 6.18). */
 	if (signal) {
 		prctl(PR_SET_PDEATHSIG, signal);
 		if (getppid() != parent)

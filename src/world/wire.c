@@ -16,6 +16,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -126,6 +127,14 @@ void wire_send(struct wire *wire, struct parcel *parcel)
 	parcel_push(&wire->stations[parcel->to].out, parcel);
 }
 
+static void record_error(struct wire_record *record, const char *what, int error)
+{
+	char note[64];
+
+	snprintf(note, sizeof(note), "%s%s", what, errno_name(error));
+	record_note(record, note);
+}
+
 /* Writes the first packet of the queue; whether it is gone. */
 static bool station_give(struct wire *wire, struct station *station)
 {
@@ -142,8 +151,7 @@ static bool station_give(struct wire *wire, struct station *station)
 	if (r < 0) {
 		station->failed++;
 		record->fate = WIRE_DROPPED;
-		record_note(record, "not delivered:");
-		record_note(record, errno_name(-r));
+		record_error(record, "not delivered: ", -r);
 	} else {
 		station->given++;
 		record->fate = WIRE_DELIVERED;
@@ -282,7 +290,8 @@ static bool handle(struct wire *wire, size_t from, size_t length)
 		return true;
 	}
 	if (passage.error < 0) {
-		record_note(records_at(&wire->records, (size_t)index), errno_name(-passage.error));
+		record_error(records_at(&wire->records, (size_t)index),
+			     "rewrite: ", -passage.error);
 		return true;
 	}
 	return dispatch(wire, &work, (size_t)index, passage.decider);
