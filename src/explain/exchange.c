@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "explain/track.h"
 #include "tcp/seq.h"
 
@@ -22,9 +23,15 @@ struct teller {
 	const struct connection *connection;
 	struct exchange *exchange;
 	uint32_t base[2]; /* what is 0 in the exchange */
-	bool *held;	  /* (borrowed) of each segment: see mark_held() */
 	unsigned fins[2]; /* seen so far */
 	int ttl[2];	  /* of all segments of the end but RST; -1 none yet, -2 various */
+};
+
+/* What a row tells: a segment was sent, or arrived, or both. */
+struct moment {
+	const struct tracked_segment *segment;
+	size_t step;
+	enum exchange_fate fate;
 };
 
 struct note {
@@ -154,22 +161,72 @@ static uint32_t base_of(const struct connection *connection, unsigned end)
 	return ends[end].isn - 1;
 }
 
-/* Held up on the way is what arrived after something that its sender sent later. */
-static void mark_held(const struct connection *connection, bool *held)
+static int by_step(const void *a, const void *b)
 {
-	int64_t first_ns[2] = {INT64_MAX, INT64_MAX}; /* arrival of what was sent later */
+	const struct moment *one = a, *other = b;
 
-	for (size_t at = connection->count; at-- > 0;) {
-		const struct tracked_segment *tracked = &connection->segments[at];
-		int64_t *first = &first_ns[tracked->from];
+	return one->step < other->step ? -1 : one->step > other->step;
+}
 
-		if (tracked->lost)
-			continue;
-		held[at] = tracked->delivered_ns > tracked->segment.time_ns &&
-			   *first < tracked->delivered_ns;
-		if (tracked->delivered_ns < *first)
-			*first = tracked->delivered_ns;
+/* Both moments of a segment become one where nothing happened between them. Returns how many are
+ * left. */
+static size_t join_moments(struct moment *moments, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		moments[kept] = moments[i];
+		if (i + 1 < count && moments[i + 1].segment == moments[i].segment) {
+			moments[kept].fate = EXCHANGE_DELIVERED;
+			i++;
+		}
+		kept++;
 	}
+	return kept;
+}
+
+/* What is told, in order. NULL when memory is short. */
+static struct moment *make_moments(const struct connection *connection, size_t *ret_count)
+{
+	struct moment *moments = calloc(2 * connection->count + 1, sizeof(*moments));
+	size_t count = 0;
+
+	if (!moments)
+		return NULL;
+	for (size_t at = 0; at < connection->count; at++) {
+		const struct tracked_segment *tracked = &connection->segments[at];
+
+		moments[count++] = (struct moment){tracked, tracked->sent_step,
+						   tracked->stuck  ? EXCHANGE_STUCK
+						   : tracked->lost ? EXCHANGE_DROPPED
+								   : EXCHANGE_HELD};
+		if (!tracked->lost)
+			moments[count++] = (struct moment){tracked, tracked->arrived_step,
+							   EXCHANGE_ARRIVAL};
+	}
+	qsort(moments, count, sizeof(*moments), by_step);
+	*ret_count = join_moments(moments, count);
+	return moments;
+}
+
+/* As many digits as tell something. */
+static char *format_interval(int64_t ns, char text[static 32])
+{
+	if (ns >= NS_PER_S)
+		snprintf(text, 32, "%.3f s", clock_seconds(ns));
+	else
+		snprintf(text, 32, "%.*f ms", ns < NS_PER_MS ? 3 : 1, clock_seconds(ns) * 1000);
+	return text;
+}
+
+static char *make_arrival_note(const struct tracked_segment *tracked)
+{
+	int64_t way_ns = tracked->delivered_ns - tracked->segment.time_ns;
+	char interval[32], text[NOTE_MAX];
+
+	snprintf(text, sizeof(text), "arrives %s after it was sent",
+		 format_interval(way_ns, interval));
+	return strdup(text);
 }
 
 /* No interval is negative, even where the capture's clock went back. */
@@ -178,32 +235,31 @@ static int64_t since(int64_t time_ns, int64_t first_ns)
 	return time_ns > first_ns ? time_ns - first_ns : 0;
 }
 
-static int tell(const struct teller *teller, size_t at)
+static int tell(const struct teller *teller, const struct moment *moment)
 {
-	const struct connection *connection = teller->connection;
-	const struct tracked_segment *tracked = &connection->segments[at];
+	const struct tracked_segment *tracked = moment->segment;
 	const struct segment *s = &tracked->segment;
-	int64_t first_ns = connection->segments[0].segment.time_ns;
+	bool arrival = moment->fate == EXCHANGE_ARRIVAL;
+	const int *state = moment->fate == EXCHANGE_HELD ? tracked->sent_state : tracked->state;
+	int64_t first_ns = teller->connection->segments[0].segment.time_ns;
 	struct exchange_row *row = exchange_add(teller->exchange);
 	char flags[SEGMENT_FLAGS_TEXT_MAX];
 
 	if (!row)
 		return -1;
-	row->time_ns = since(s->time_ns, first_ns);
 	row->delivered_ns = since(tracked->delivered_ns, first_ns);
+	row->time_ns = arrival ? row->delivered_ns : since(s->time_ns, first_ns);
 	row->from_right = tracked->from == TRACK_SERVER;
-	row->fate = connection->segments[at].lost ? EXCHANGE_DROPPED
-		    : teller->held[at]		  ? EXCHANGE_HELD
-						  : EXCHANGE_DELIVERED;
+	row->fate = moment->fate;
 	row->has_ack = s->flags & TCP_FLAG_ACK;
 	row->seq = s->seq - teller->base[tracked->from];
 	row->ack = row->has_ack ? s->ack - teller->base[!tracked->from] : 0;
 	row->length = s->payload_length;
-	row->left_state = tracked->state[TRACK_CLIENT];
-	row->right_state = tracked->state[TRACK_SERVER];
+	row->left_state = state[TRACK_CLIENT];
+	row->right_state = state[TRACK_SERVER];
 	row->flags = strdup(segment_flags_format(s->flags, flags));
-	row->note = make_note(teller, tracked);
-	row->options = make_options(s);
+	row->note = arrival ? make_arrival_note(tracked) : make_note(teller, tracked);
+	row->options = arrival ? NULL : make_options(s); /* told when it was sent */
 	return row->flags && row->note ? 0 : -1;
 }
 
@@ -226,16 +282,18 @@ static void follow(struct teller *teller, const struct tracked_segment *tracked)
 /* Of more rows than fit, the first third and the last two: the close is what one came for. */
 static int tell_all(struct teller *teller, size_t limit)
 {
-	size_t count = teller->connection->count;
+	size_t count = 0;
+	CLEANUP_FREE struct moment *moments = make_moments(teller->connection, &count);
 	size_t rows = limit && limit < count ? limit : count;
 	size_t head = rows == count ? count : rows / 3;
 	size_t tail = count - (rows - head);
-	int r = 0;
+	int r = moments ? 0 : -1;
 
 	for (size_t at = 0; at < count && r == 0; at++) {
-		follow(teller, &teller->connection->segments[at]);
+		if (moments[at].fate != EXCHANGE_ARRIVAL)
+			follow(teller, moments[at].segment);
 		if (at < head || at >= tail)
-			r = tell(teller, at);
+			r = tell(teller, &moments[at]);
 	}
 	teller->exchange->left_out = count - rows;
 	teller->exchange->left_out_before = head;
@@ -265,18 +323,15 @@ struct exchange *connection_exchange(const struct connection *connection, const 
 				     const char *server, size_t limit)
 {
 	CLEANUP(drop_exchange) struct exchange *exchange = exchange_new();
-	CLEANUP_FREE bool *held = calloc(connection->count + 1, sizeof(*held));
 	struct teller teller = {
 		.connection = connection,
 		.exchange = exchange,
-		.held = held,
 		.base = {base_of(connection, 0), base_of(connection, 1)},
 		.ttl = {-1, -1},
 	};
 
-	if (!exchange || !held || name_ends(exchange, connection, client, server) < 0)
+	if (!exchange || name_ends(exchange, connection, client, server) < 0)
 		return NULL;
-	mark_held(connection, held);
 	if (tell_all(&teller, limit) < 0)
 		return NULL;
 	return TAKE_PTR(exchange);

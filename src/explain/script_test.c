@@ -58,6 +58,8 @@ static void read_word(const char *word, struct segment *s, struct segment_passag
 		s->ttl = (uint8_t)atoi(word + 4);
 	else if (strcmp(word, "lost") == 0)
 		passage->lost = true;
+	else if (strcmp(word, "stuck") == 0)
+		passage->stuck = true;
 	else if (strcmp(word, "sack") == 0)
 		s->options.sack_permitted = true;
 	else if (strcmp(word, "old") != 0)

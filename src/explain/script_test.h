@@ -7,9 +7,9 @@
  *	s FA 1 1 t=50 d=90 = fin
  *
  * who flags seq [ack [length]], then in any order: t=TIME d=DELIVERY in ms (each line is 1 ms
- * after the one before), w=WINDOW, ttl=N, lost, old (numbers of the ISNs before the last `isn`
- * line), sack. After the =: role, or role/cause; states of client and server; #N: the connection.
- * Numbers are relative to the ISN of each end, set by `isn CLIENT SERVER`.
+ * after the one before), w=WINDOW, ttl=N, lost, stuck, sack, old (numbers of the ISNs before the
+ * last `isn` line). After the =: role, or role/cause; states of client and server; #N: the
+ * connection. Numbers are relative to the ISN of each end, set by `isn CLIENT SERVER`.
  */
 #ifndef CONTEST_EXPLAIN_SCRIPT_TEST_H
 #define CONTEST_EXPLAIN_SCRIPT_TEST_H

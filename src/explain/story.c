@@ -53,18 +53,19 @@ unsigned story_from(const struct story *story, const struct segment *segment)
 	return tcp_endpoint_equal(&segment->source, client) ? TRACK_CLIENT : TRACK_SERVER;
 }
 
-static void set_states(const struct machine *m, struct tracked_segment *tracked)
+static void get_states(const struct machine *m, int ret[static 2])
 {
-	tracked->state[0] = machine_state(m, 0);
-	tracked->state[1] = machine_state(m, 1);
+	ret[0] = machine_state(m, 0);
+	ret[1] = machine_state(m, 1);
 }
 
 static void arrive(struct machine *m, struct tracked_segment *tracked, enum rst_cause cause,
-		   int64_t now_ns)
+		   int64_t now_ns, size_t step)
 {
 	tracked->cause = machine_arrive(m, tracked->from, &tracked->segment, tracked->role, cause,
 					now_ns);
-	set_states(m, tracked);
+	tracked->arrived_step = step;
+	get_states(m, tracked->state);
 }
 
 void story_advance(struct story *story, int64_t now_ns)
@@ -78,7 +79,7 @@ void story_advance(struct story *story, int64_t now_ns)
 		if (next->due_ns > now_ns)
 			break;
 		arrive(&story->machine, &story->connection.segments[next->segment], next->cause,
-		       next->due_ns);
+		       next->due_ns, story->steps++);
 	}
 }
 
@@ -104,6 +105,9 @@ static void syn_answered(struct story *story, unsigned end, int state)
 
 		if (tracked->from == end || tracked->state[end] != -1)
 			continue;
+		tracked->sent_state[end] = state == TCP_STATE_NONE ? state : TCP_LISTEN;
+		if (!tracked->lost && tracked->delivered_ns > story->now_ns)
+			continue; /* it cannot be what is answered */
 		if (state != TCP_STATE_NONE && tracked->lost)
 			tracked->state[end] = TCP_LISTEN;
 		else if (state == TCP_STATE_NONE || last)
@@ -144,7 +148,8 @@ void story_take(struct story *story, const struct segment *segment, size_t index
 		.segment = *segment,
 		.index = index,
 		.from = (uint8_t)from,
-		.lost = passage && passage->lost,
+		.lost = passage && (passage->lost || passage->stuck),
+		.stuck = passage && passage->stuck,
 		.delivered_ns = segment->time_ns,
 		.role = role_of(m, from, segment),
 	};
@@ -157,13 +162,15 @@ void story_take(struct story *story, const struct segment *segment, size_t index
 	machine_send(m, from, &tracked->segment, tracked->role, tracked->cause);
 	story->connection.count++;
 	story->stale = true;
-	set_states(m, tracked);
+	tracked->sent_step = story->steps++;
+	get_states(m, tracked->sent_state);
+	get_states(m, tracked->state);
 	if (tracked->lost) {
 		machine_lose(m, from, tracked->role, tracked->cause);
 	} else if (tracked->delivered_ns > story->now_ns) {
 		put_under_way(story, at, tracked->delivered_ns, tracked->cause);
 	} else {
-		arrive(m, tracked, tracked->cause, story->now_ns);
+		arrive(m, tracked, tracked->cause, story->now_ns, story->steps++);
 	}
 }
 
@@ -244,6 +251,7 @@ void story_settle(struct story *story)
 {
 	struct connection *connection = &story->connection;
 	struct machine m = story->machine;
+	size_t steps = story->steps;
 
 	if (!story->stale)
 		return;
@@ -251,7 +259,8 @@ void story_settle(struct story *story)
 	for (size_t i = story->arrived; i < story->pending_count; i++) {
 		const struct arrival *next = &story->pending[i];
 
-		arrive(&m, &connection->segments[next->segment], next->cause, next->due_ns);
+		arrive(&m, &connection->segments[next->segment], next->cause, next->due_ns,
+		       steps++);
 	}
 	for (unsigned end = 0; end < 2; end++) {
 		publish_end(&m, end, &connection->end[end]);

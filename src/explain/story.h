@@ -21,7 +21,8 @@ struct story {
 	struct arrival
 		*pending; /* (owned) by time; the first @arrived of @pending_count are done */
 	size_t pending_count, pending_capacity, arrived;
-	bool stale; /* the connection lags behind the machine: story_settle() */
+	size_t steps; /* segments sent and arrived so far */
+	bool stale;   /* the connection lags behind the machine: story_settle() */
 };
 
 /* A connection between these ends, the first one the client. NULL when memory is short. */

@@ -18,7 +18,9 @@
  * answer takes no time in a lab. FINs that cross so go through CLOSING at both ends. Of a plain
  * capture the same comes out, because a FIN that does not acknowledge the other's shows that it
  * was sent without knowledge of it. tracked_segment.state[] holds both ends' states at the moment
- * of arrival; of a lost segment, at the moment of sending.
+ * of arrival; of a lost segment, at the moment of sending; sent_state[] those at the moment of
+ * sending in any case. The two events are numbered as they happen, so that exchange.c can tell
+ * them in that order.
  *
  * New connection, or the same?
  * ----------------------------
@@ -194,7 +196,11 @@ static struct story *promote(struct tracker *tracker, const struct segment *s, s
 		return story;
 	for (size_t i = 0; i < old->count; i++) {
 		struct tracked_segment *tracked = &old->segments[i];
-		struct segment_passage passage = {tracked->lost, tracked->delivered_ns};
+		struct segment_passage passage = {
+			.lost = tracked->lost,
+			.stuck = tracked->stuck,
+			.delivered_ns = tracked->delivered_ns,
+		};
 
 		if (tracked->role == ROLE_STRAY && tracked->segment.seq == s->ack - 1 &&
 		    tcp_endpoint_equal(&tracked->segment.source, &s->target) &&

@@ -66,12 +66,16 @@ struct tracked_segment {
 	struct segment segment; /* its payload pointer is not kept: NULL */
 	size_t index;		/* of the segment as fed, from 0 */
 	uint8_t from;		/* TRACK_CLIENT or TRACK_SERVER */
-	bool lost;		/* fed as dropped on the way */
+	bool lost;		/* never arrived: fed as dropped on the way, or as … */
+	bool stuck;		/* … still on its way when the record ended */
 	int64_t delivered_ns;	/* as fed; segment.time_ns when not known apart */
 	enum segment_role role;
 	enum rst_cause cause; /* when role is ROLE_RST */
 	int state[2];	      /* of both ends once it was sent and had arrived (when lost: once
 			       * it was sent); -1 unknown */
+	int sent_state[2];    /* likewise once it was sent and had not arrived yet */
+	size_t sent_step;     /* the order in which the connection's segments were sent … */
+	size_t arrived_step;  /* … and arrived, both counted together; nothing when lost */
 };
 
 enum track_opening { OPENING_SEEN, OPENING_SIMULTANEOUS, OPENING_NOT_SEEN };
@@ -120,6 +124,7 @@ void tracker_free(struct tracker *tracker);
 /* What is known of a segment's way beyond the segment itself. */
 struct segment_passage {
 	bool lost;	      /* never reached its target */
+	bool stuck;	      /* likewise, because it was on its way when the record ended */
 	int64_t delivered_ns; /* when it reached its target; 0: as it was captured */
 };
 
@@ -146,8 +151,9 @@ const char *track_closing_name(enum track_closing closing);
 
 /*
  * The connection as an exchange (owned by the caller; NULL when memory is short) with at most
- * @limit rows (0: all): the opening and the end are kept and the middle left out; the note of the
- * first row after the gap says so. Names of the ends are @client and @server. Numbers are relative
+ * @limit rows (0: all): the opening and the end are kept and the middle left out. Rows are in the
+ * order of what happened: a segment that was under way while another was sent or arrived has
+ * two. Names of the ends are @client and @server. Numbers are relative
  * to the ISN; where no SYN was seen, the first number seen is 1, and numbers that are small at both
  * ends (a tcpdump text has them relative already) are left as they are.
  */

@@ -134,12 +134,31 @@ static void check_links(const struct tracker *tracker, size_t index)
 		assert_int_equal(tracker_connection(tracker, (size_t)c->reuses)->reused_by, index);
 }
 
+/* A segment is one row, or two, of which the second comes later and not right behind. */
+static void check_rows(const struct connection *c)
+{
+	struct exchange *exchange = connection_exchange(c, "left", "right", 0);
+	size_t fates[EXCHANGE_FATE_COUNT] = {0};
+
+	assert_non_null(exchange);
+	for (size_t i = 0; i < exchange->count; i++) {
+		const struct exchange_row *row = &exchange->rows[i];
+
+		fates[row->fate]++;
+		assert_true(fates[EXCHANGE_ARRIVAL] <= fates[EXCHANGE_HELD]);
+		assert_true(row->time_ns <= row->delivered_ns);
+	}
+	assert_int_equal(fates[EXCHANGE_ARRIVAL], fates[EXCHANGE_HELD]);
+	assert_int_equal(exchange->count - fates[EXCHANGE_ARRIVAL], c->count);
+	exchange_free(exchange);
+}
+
 static void check_exchange(const struct connection *c, size_t limit)
 {
 	struct exchange *exchange = connection_exchange(c, "left", "right", limit);
 
 	assert_non_null(exchange);
-	assert_int_equal(exchange->count + exchange->left_out, c->count);
+	assert_in_range(exchange->count + exchange->left_out, c->count, 2 * c->count);
 	assert_true(exchange->count <= limit);
 	for (size_t i = 0; i < exchange->count; i++) {
 		assert_true(exchange->rows[i].time_ns >= 0);
@@ -165,6 +184,7 @@ static void check_tracker(const struct tracker *tracker, size_t fed)
 		check_closing(c);
 		check_segments(c, seen);
 		check_links(tracker, i);
+		check_rows(c);
 		check_exchange(c, 1 + i % 30);
 	}
 	assert_int_equal(count, fed);

@@ -253,6 +253,103 @@ static void fin_repeated_with_other_split(void **state)
 	exchange_free(exchange);
 }
 
+/* What a row tells, in order, all but its numbers and its note. */
+static char *row_text(const struct exchange_row *row, char text[static 120])
+{
+	static const char *const fates[] = {"", " lost", " sent", " arrives", " stuck"};
+
+	snprintf(text, 120, "%lld %c %s%s: %s %s", (long long)row->time_ns / 1000000,
+		 row->from_right ? 's' : 'c', row->flags, fates[row->fate],
+		 tcp_state_name(row->left_state), tcp_state_name(row->right_state));
+	return text;
+}
+
+/* The rows from @first on are these lines, and no more. */
+static void assert_rows(const struct connection *c, size_t first, const char *const *lines)
+{
+	struct exchange *exchange = connection_exchange(c, "client", "server", 0);
+	char text[120];
+
+	assert_non_null(exchange);
+	for (size_t i = first; i < exchange->count && lines[i - first]; i++)
+		assert_string_equal(row_text(&exchange->rows[i], text), lines[i - first]);
+	for (; *lines; lines++)
+		first++;
+	assert_int_equal(exchange->count, first);
+	exchange_free(exchange);
+}
+
+#define ASSERT_ROWS(c, first, ...) assert_rows(c, first, (const char *const[]){__VA_ARGS__, NULL})
+
+static void rows_of_crossing_fins(void **state)
+{
+	/* Each end goes its way in its column, through CLOSING. */
+	const struct connection *c =
+		script_play(*state, OPEN "c FA 1 1 t=10 d=30 = fin FIN-WAIT-1 CLOSING\n"
+					 "s FA 1 1 t=15 d=31 = fin CLOSING CLOSING\n"
+					 "s A 2 2 t=30 d=40  = ack-of-fin TIME-WAIT CLOSING\n"
+					 "c A 2 2 t=31 d=41  = ack-of-fin TIME-WAIT TIME-WAIT\n");
+	struct exchange *exchange = connection_exchange(c, "client", "server", 0);
+
+	ASSERT_ROWS(c, 3, "9 c FIN+ACK sent: FIN-WAIT-1 ESTABLISHED",
+		    "14 s FIN+ACK sent: FIN-WAIT-1 FIN-WAIT-1",
+		    "29 c FIN+ACK arrives: FIN-WAIT-1 CLOSING", "29 s ACK sent: FIN-WAIT-1 CLOSING",
+		    "30 s FIN+ACK arrives: CLOSING CLOSING", "30 c ACK sent: CLOSING CLOSING",
+		    "39 s ACK arrives: TIME-WAIT CLOSING", "40 c ACK arrives: TIME-WAIT TIME-WAIT");
+	assert_string_equal(exchange->rows[3].note, "FIN, acknowledges no FIN");
+	assert_string_equal(exchange->rows[5].note, "arrives 20.0 ms after it was sent");
+	assert_int_equal(exchange->rows[3].delivered_ns, exchange->rows[5].time_ns);
+	assert_int_equal(exchange->rows[5].delivered_ns, exchange->rows[5].time_ns);
+	assert_int_equal(exchange->rows[5].seq, 1);
+	assert_int_equal(exchange->rows[5].ack, 1);
+	exchange_free(exchange);
+}
+
+static void late_and_alone_is_one_row(void **state)
+{
+	const struct connection *c = script_play(
+		*state, OPEN "c FA 1 1 t=10 d=30\n"
+			     "s A 1 2 t=30\n"
+			     "s FA 1 2 t=40 lost\n"
+			     "s FA 1 2 t=240 stuck = fin-repeated FIN-WAIT-2 LAST-ACK\n");
+
+	ASSERT_ROWS(c, 3, "9 c FIN+ACK: FIN-WAIT-1 CLOSE-WAIT", "29 s ACK: FIN-WAIT-2 CLOSE-WAIT",
+		    "39 s FIN+ACK lost: FIN-WAIT-2 LAST-ACK",
+		    "239 s FIN+ACK stuck: FIN-WAIT-2 LAST-ACK");
+}
+
+/* Asked while segments are under way, these count as arrived; fed on, they do so in their time. */
+static void rows_half_way_are_provisional(void **state)
+{
+	const struct connection *c = script_play(*state, OPEN "c FA 1 1 t=10 d=30\n");
+
+	ASSERT_ROWS(c, 3, "9 c FIN+ACK: FIN-WAIT-1 CLOSE-WAIT");
+	c = script_play(*state, "s PA 1 1 5 t=20 d=40\n");
+	ASSERT_ROWS(c, 3, "9 c FIN+ACK sent: FIN-WAIT-1 ESTABLISHED",
+		    "19 s PSH+ACK sent: FIN-WAIT-1 ESTABLISHED",
+		    "29 c FIN+ACK arrives: FIN-WAIT-1 CLOSE-WAIT",
+		    "39 s PSH+ACK arrives: FIN-WAIT-1 CLOSE-WAIT");
+	c = script_play(*state, "s A 6 2 t=30\n");
+	ASSERT_ROWS(c, 3, "9 c FIN+ACK sent: FIN-WAIT-1 ESTABLISHED",
+		    "19 s PSH+ACK sent: FIN-WAIT-1 ESTABLISHED",
+		    "29 c FIN+ACK arrives: FIN-WAIT-1 CLOSE-WAIT",
+		    "29 s ACK: FIN-WAIT-2 CLOSE-WAIT",
+		    "39 s PSH+ACK arrives: FIN-WAIT-2 CLOSE-WAIT");
+}
+
+/* Before a listener is known by its answer, each SYN has met it, or not yet. */
+static void rows_of_a_late_syn(void **state)
+{
+	const struct connection *c = script_play(*state, "c S 0 t=1 d=1501\n"
+							 "c S 0 t=1001 d=2501\n"
+							 "s SA 0 1 t=1501\n");
+
+	ASSERT_ROWS(c, 0, "0 c SYN sent: SYN-SENT LISTEN", "1000 c SYN sent: SYN-SENT LISTEN",
+		    "1500 c SYN arrives: SYN-SENT SYN-RECEIVED",
+		    "1500 s SYN+ACK: ESTABLISHED SYN-RECEIVED",
+		    "2500 c SYN arrives: ESTABLISHED SYN-RECEIVED");
+}
+
 static void fin_overtakes_data(void **state)
 {
 	const struct connection *c = script_play(
@@ -260,11 +357,11 @@ static void fin_overtakes_data(void **state)
 			     "s FA 27 1 t=11        = fin ESTABLISHED FIN-WAIT-1\n"
 			     "c A 1 1 t=12          = ack-duplicate\n"
 			     "c A 1 28 t=41         = ack-of-fin CLOSE-WAIT FIN-WAIT-2\n");
-	struct exchange *exchange = connection_exchange(c, "client", "server", 0);
 
-	assert_int_equal(exchange->rows[3].fate, EXCHANGE_HELD);
-	assert_int_equal(exchange->rows[4].fate, EXCHANGE_DELIVERED);
-	exchange_free(exchange);
+	ASSERT_ROWS(c, 3, "9 s PSH+ACK sent: ESTABLISHED ESTABLISHED",
+		    "10 s FIN+ACK: ESTABLISHED FIN-WAIT-1", "11 c ACK: ESTABLISHED FIN-WAIT-1",
+		    "39 s PSH+ACK arrives: CLOSE-WAIT FIN-WAIT-1",
+		    "40 c ACK: CLOSE-WAIT FIN-WAIT-2");
 }
 
 static void fin_captured_before_its_data(void **state)
@@ -936,6 +1033,26 @@ static void exchange_with_limit(void **state)
 	}
 }
 
+static void limit_counts_rows(void **state)
+{
+	const struct connection *c;
+
+	script_play(*state, OPEN);
+	for (int i = 0; i < 10; i++)
+		script_play(*state, "s PA 1 1 10 d=1000\n");
+	c = script_play(*state, "s FA 11 1 d=2000\n"
+				"c FA 1 1\n");
+	for (size_t limit = 1; limit < 30; limit++) {
+		struct exchange *exchange = connection_exchange(c, "client", "server", limit);
+
+		assert_non_null(exchange);
+		assert_int_equal(exchange->count, limit < 26 ? limit : 26);
+		assert_int_equal(exchange->count + exchange->left_out, 26);
+		assert_int_equal(exchange->rows[exchange->count - 1].fate, EXCHANGE_ARRIVAL);
+		exchange_free(exchange);
+	}
+}
+
 static void gone_captures_twice(void **state)
 {
 	static struct dedup dedup;
@@ -990,6 +1107,10 @@ int main(void)
 		PLAYED(fin_lost_then_both_close),
 		PLAYED(half_way_states_are_provisional),
 		PLAYED(fin_repeated_with_other_split),
+		PLAYED(rows_of_crossing_fins),
+		PLAYED(late_and_alone_is_one_row),
+		PLAYED(rows_half_way_are_provisional),
+		PLAYED(rows_of_a_late_syn),
 		PLAYED(fin_overtakes_data),
 		PLAYED(fin_captured_before_its_data),
 		PLAYED(half_close_with_data),
@@ -1042,6 +1163,7 @@ int main(void)
 		PLAYED(rst_with_another_ttl),
 		PLAYED(exchange_rows),
 		PLAYED(exchange_with_limit),
+		PLAYED(limit_counts_rows),
 		cmocka_unit_test(gone_captures_twice),
 		cmocka_unit_test(all_roles_and_causes_were_reached),
 	};

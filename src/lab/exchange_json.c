@@ -10,9 +10,9 @@
 #include "tcp/state.h"
 
 static const char *const fate_names[] = {
-	[EXCHANGE_DELIVERED] = "delivered",
-	[EXCHANGE_DROPPED] = "dropped",
-	[EXCHANGE_HELD] = "held",
+	[EXCHANGE_DELIVERED] = "delivered", [EXCHANGE_DROPPED] = "dropped",
+	[EXCHANGE_HELD] = "held",	    [EXCHANGE_ARRIVAL] = "arrival",
+	[EXCHANGE_STUCK] = "stuck",
 };
 
 static json_t *state_json(int state)
@@ -90,7 +90,7 @@ static enum exchange_fate fate_of(const json_t *json)
 {
 	const char *text = json_string_value(json_object_get(json, "fate"));
 
-	for (int i = 0; text && i <= EXCHANGE_HELD; i++)
+	for (int i = 0; text && i < EXCHANGE_FATE_COUNT; i++)
 		if (strcmp(text, fate_names[i]) == 0)
 			return i;
 	return EXCHANGE_DELIVERED;

@@ -201,6 +201,8 @@ static struct exchange *made_exchange(void)
 	row->flags = strdup("RST");
 	row->fate = EXCHANGE_DROPPED;
 	row->right_state = TCP_STATE_NONE;
+	for (int fate = 0; fate < EXCHANGE_FATE_COUNT; fate++)
+		exchange_add(exchange)->fate = fate;
 	return exchange;
 }
 
@@ -211,7 +213,7 @@ static void exchanges_survive_json(void **state)
 
 	(void)state;
 	assert_int_equal(exchange_from_json(json, &back), 0);
-	assert_int_equal(back->count, 2);
+	assert_int_equal(back->count, 2 + EXCHANGE_FATE_COUNT);
 	assert_int_equal(back->left_out, 3);
 	assert_int_equal(back->left_out_before, 1);
 	assert_string_equal(back->right_address, "10.0.0.2:5000");
@@ -227,6 +229,8 @@ static void exchanges_survive_json(void **state)
 	assert_int_equal(back->rows[1].fate, EXCHANGE_DROPPED);
 	assert_int_equal(back->rows[1].right_state, TCP_STATE_NONE);
 	assert_false(back->rows[1].has_ack);
+	for (int fate = 0; fate < EXCHANGE_FATE_COUNT; fate++)
+		assert_int_equal(back->rows[2 + fate].fate, fate);
 	json_decref(json);
 	exchange_free(made);
 	exchange_free(back);

@@ -105,8 +105,8 @@ static int track_record(struct tracker *tracker, const struct wire_record *recor
 {
 	struct segment segment;
 	struct segment_passage passage = {
-		.lost = record->fate == WIRE_DROPPED || record->fate == WIRE_UNROUTABLE ||
-			record->fate == WIRE_HELD,
+		.lost = record->fate == WIRE_DROPPED || record->fate == WIRE_UNROUTABLE,
+		.stuck = record->fate == WIRE_HELD || record->fate == WIRE_WAITING,
 		.delivered_ns = record->delivered_ns,
 	};
 

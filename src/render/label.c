@@ -2,7 +2,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "render/text.h"
 #include "tcp/state.h"
 
@@ -66,14 +65,11 @@ void label_make(const struct screen *screen, const struct exchange_row *row, uns
 
 char *label_note(const struct screen *screen, const struct exchange_row *row, char *to, size_t room)
 {
-	int64_t late = row->delivered_ns - row->time_ns;
 	size_t used;
 
 	*to = '\0';
-	if (row->fate == EXCHANGE_HELD && late > 0)
-		snprintf(to, room, "arrived %.3f s later", clock_seconds(late));
-	else if (row->fate == EXCHANGE_HELD)
-		snprintf(to, room, "arrived late");
+	if (row->fate == EXCHANGE_STUCK)
+		snprintf(to, room, "still on its way at the end");
 	if (row->note && *row->note) {
 		used = strlen(to);
 		if (used)

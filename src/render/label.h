@@ -19,7 +19,7 @@ struct label {
 void label_make(const struct screen *screen, const struct exchange_row *row, unsigned room,
 		struct label *ret);
 
-/* When a held segment arrived, and the note, cleaned, into @to. Returns @to. */
+/* What became of a segment that never arrived, and the note, cleaned, into @to. Returns @to. */
 char *label_note(const struct screen *screen, const struct exchange_row *row, char *to,
 		 size_t room);
 

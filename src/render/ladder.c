@@ -29,11 +29,11 @@
 struct marks {
 	const char *bar, *gap;		  /* the lifeline, and where time passes */
 	const char *tee_left, *tee_right; /* where an arrow begins */
-	const char *shaft, *held, *to_right, *to_left, *lost;
+	const char *shaft, *fade, *to_right, *to_left, *lost;
 	const char *ellipsis;
 };
 
-static const struct marks marks_utf8 = {"│", "┊", "├", "┤", "─", "╌", "▶", "◀", "✕", "…"};
+static const struct marks marks_utf8 = {"│", "┊", "├", "┤", "─", "┄", "▶", "◀", "✕", "…"};
 static const struct marks marks_ascii = {"|", ":", "|", "|", "-", ".", ">", "<", "X", "..."};
 
 struct ladder {
@@ -67,10 +67,21 @@ static char *format_time(const struct ladder *ladder, int64_t ns, char text[stat
 	return text;
 }
 
-/* What the arrow has besides its label: "── ", blank, " held ", head, or " ✕ lost". */
+/* What the arrow has besides its label, at least: "── ", " ", shaft and head, and their like. */
 static unsigned arrow_overhead(enum exchange_fate fate)
 {
-	return fate == EXCHANGE_DROPPED ? 11 : fate == EXCHANGE_HELD ? 13 : 6;
+	switch (fate) {
+	case EXCHANGE_DROPPED: /* "──  ─✕ lost" */
+		return 11;
+	case EXCHANGE_HELD: /* "──  ─┄┄ " */
+		return 8;
+	case EXCHANGE_ARRIVAL: /* " ┄┄─  ──▶" */
+		return 9;
+	case EXCHANGE_STUCK: /* "──  ─┄┄ held" */
+		return 12;
+	default:
+		return 6;
+	}
 }
 
 static void measure(struct ladder *ladder, unsigned *ret_left, unsigned *ret_right,
@@ -195,7 +206,17 @@ static void put_piece(struct line *line, const struct piece *piece, const struct
 	}
 }
 
-/* The pieces from the sender on, as many as the arrow is long: a receiver at the left mirrors. */
+/* An arrow that breaks off does so in the middle, if its label leaves room: the two halves of a
+ * segment that was under way are drawn so that they would meet. */
+static unsigned shaft_to_middle(enum exchange_fate fate, unsigned columns, unsigned room)
+{
+	unsigned used = columns + (fate == EXCHANGE_ARRIVAL ? 8 : fate == EXCHANGE_DROPPED ? 6 : 7);
+	unsigned middle = fate == EXCHANGE_ARRIVAL ? room - room / 2 : room / 2;
+
+	return middle > used ? middle - used : 0;
+}
+
+/* The pieces from the label's end on, which is where the arrow touches a lifeline. */
 static size_t make_arrow(const struct ladder *ladder, const struct exchange_row *row,
 			 const struct label *label, unsigned room, struct piece pieces[static 10])
 {
@@ -203,31 +224,32 @@ static size_t make_arrow(const struct ladder *ladder, const struct exchange_row 
 	const char *head = row->from_right ? marks->to_left : marks->to_right;
 	unsigned used = label->columns + arrow_overhead(row->fate);
 	unsigned rest = room > used ? room - used : 0;
+	unsigned half = least(rest, shaft_to_middle(row->fate, label->columns, room));
 	enum screen_style style = label->style;
 	size_t n = 0;
 
+	if (row->fate == EXCHANGE_ARRIVAL)
+		pieces[n++] = (struct piece){head, 1, style};
 	pieces[n++] = (struct piece){marks->shaft, 2, style};
 	pieces[n++] = (struct piece){" ", 1, STYLE_PLAIN};
 	pieces[n++] = (struct piece){NULL, 1, STYLE_PLAIN};
 	pieces[n++] = (struct piece){" ", 1, STYLE_PLAIN};
-	if (row->fate == EXCHANGE_DROPPED) {
-		unsigned half = room / 2 > label->columns + 6 ? room / 2 - label->columns - 6 : 0;
-
-		pieces[n++] = (struct piece){marks->shaft, 1 + least(half, rest), style};
-		pieces[n++] = (struct piece){marks->lost, 1, STYLE_BAD};
-		pieces[n++] = (struct piece){" ", 1, STYLE_PLAIN};
-		pieces[n++] = (struct piece){"lost", 1, STYLE_BAD};
-		pieces[n++] = (struct piece){" ", rest - least(half, rest), STYLE_PLAIN};
+	if (row->fate == EXCHANGE_DELIVERED) {
+		pieces[n++] = (struct piece){marks->shaft, 1 + rest, style};
+		pieces[n++] = (struct piece){head, 1, style};
 		return n;
 	}
-	if (row->fate == EXCHANGE_HELD) {
-		pieces[n++] = (struct piece){marks->held, 1 + rest / 2, style};
-		pieces[n++] = (struct piece){" held ", 1, STYLE_WARN};
-		pieces[n++] = (struct piece){marks->held, 1 + rest - rest / 2, style};
-	} else {
-		pieces[n++] = (struct piece){marks->shaft, 1 + rest, style};
-	}
-	pieces[n++] = (struct piece){head, 1, style};
+	pieces[n++] = (struct piece){marks->shaft, 1 + half, style};
+	if (row->fate == EXCHANGE_DROPPED)
+		pieces[n++] = (struct piece){marks->lost, 1, STYLE_BAD};
+	else
+		pieces[n++] = (struct piece){marks->fade, 2, style};
+	pieces[n++] = (struct piece){" ", 1, STYLE_PLAIN};
+	if (row->fate == EXCHANGE_DROPPED)
+		pieces[n++] = (struct piece){"lost", 1, STYLE_BAD};
+	else if (row->fate == EXCHANGE_STUCK)
+		pieces[n++] = (struct piece){"held", 1, STYLE_WARN};
+	pieces[n++] = (struct piece){" ", rest - half, STYLE_PLAIN};
 	return n;
 }
 
@@ -235,14 +257,16 @@ static void put_arrow(const struct ladder *ladder, struct line *line,
 		      const struct exchange_row *row, const struct label *label)
 {
 	const struct marks *marks = ladder->marks;
+	bool arrival = row->fate == EXCHANGE_ARRIVAL;
+	bool label_right = row->from_right != arrival;
 	struct piece pieces[10];
 	size_t n = make_arrow(ladder, row, label, ladder->right_bar - ladder->left_bar - 1, pieces);
 
-	line_put(line, STYLE_PLAIN, row->from_right ? marks->bar : marks->tee_left);
+	line_put(line, STYLE_PLAIN, row->from_right || arrival ? marks->bar : marks->tee_left);
 	for (size_t i = 0; i < n; i++)
-		put_piece(line, &pieces[row->from_right ? n - 1 - i : i], label);
+		put_piece(line, &pieces[label_right ? n - 1 - i : i], label);
 	line_to(line, ladder->right_bar);
-	line_put(line, STYLE_PLAIN, row->from_right ? marks->tee_right : marks->bar);
+	line_put(line, STYLE_PLAIN, row->from_right && !arrival ? marks->tee_right : marks->bar);
 }
 
 /* Lines with nothing but lifelines around the text, and the note's next lines. */
@@ -305,8 +329,8 @@ static void put_row(struct ladder *ladder, const struct exchange_row *row)
 static char *format_left_out(const struct ladder *ladder, char text[static 64])
 {
 	snprintf(text, 64, "%s %zu %s left out %s", ladder->marks->ellipsis,
-		 ladder->exchange->left_out,
-		 ladder->exchange->left_out == 1 ? "segment" : "segments", ladder->marks->ellipsis);
+		 ladder->exchange->left_out, ladder->exchange->left_out == 1 ? "row" : "rows",
+		 ladder->marks->ellipsis);
 	return text;
 }
 
@@ -388,7 +412,23 @@ static void draw_ladder(struct ladder *ladder)
 		put_left_out(ladder);
 }
 
-/* Fewer columns than a ladder needs: each segment as a few lines of text. */
+static const char *fate_text(enum exchange_fate fate)
+{
+	switch (fate) {
+	case EXCHANGE_DROPPED:
+		return " (lost)";
+	case EXCHANGE_HELD:
+		return " (under way)";
+	case EXCHANGE_ARRIVAL:
+		return " (arrives)";
+	case EXCHANGE_STUCK:
+		return " (held)";
+	default:
+		return "";
+	}
+}
+
+/* Fewer columns than a ladder needs: each row as a few lines of text. */
 static void list_row(struct ladder *ladder, const struct exchange_row *row, const char *left,
 		     const char *right)
 {
@@ -398,10 +438,7 @@ static void list_row(struct ladder *ladder, const struct exchange_row *row, cons
 
 	label_make(ladder->screen, row, LABEL_MAX, &label);
 	snprintf(text, sizeof(text), "%s %s: %s%s%s", format_time(ladder, row->time_ns, time),
-		 row->from_right ? right : left, label.flags, label.rest,
-		 row->fate == EXCHANGE_DROPPED ? " (lost)"
-		 : row->fate == EXCHANGE_HELD  ? " (held)"
-					       : "");
+		 row->from_right ? right : left, label.flags, label.rest, fate_text(row->fate));
 	line_wrap(ladder->screen, label.style, text, 4);
 	if (*label_note(ladder->screen, row, text + 4, NOTE_MAX)) {
 		memset(text, ' ', 4);

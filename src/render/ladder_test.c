@@ -53,14 +53,54 @@ static struct exchange *a_close(void)
 	row->fate = EXCHANGE_DROPPED;
 	row = add(exchange, 202, false, "FIN+ACK", TCP_FIN_WAIT1, TCP_CLOSE_WAIT);
 	row->note = strdup("the FIN again");
-	row = add(exchange, 203, true, "FIN+ACK", TCP_TIME_WAIT, TCP_LAST_ACK);
+	row = add(exchange, 203, true, "FIN+ACK", TCP_FIN_WAIT1, TCP_LAST_ACK);
 	row->fate = EXCHANGE_HELD;
 	row->delivered_ns = row->time_ns + 150 * NS_PER_MS;
 	row->note = strdup("acknowledges the FIN");
-	add(exchange, 204, true, "FIN+ACK", TCP_TIME_WAIT, TCP_LAST_ACK)->fate = EXCHANGE_DROPPED;
+	add(exchange, 204, true, "FIN+ACK", TCP_FIN_WAIT1, TCP_LAST_ACK)->fate = EXCHANGE_DROPPED;
+	row = add(exchange, 353, true, "FIN+ACK", TCP_TIME_WAIT, TCP_LAST_ACK);
+	row->fate = EXCHANGE_ARRIVAL;
+	row->note = strdup("arrives 150.0 ms after it was sent");
 	add(exchange, 400, false, "ACK", TCP_TIME_WAIT, TCP_STATE_NONE);
 	row = add(exchange, 60400, true, "RST", -1, TCP_STATE_NONE);
 	row->has_ack = false;
+	row = add(exchange, 60401, false, "ACK", -1, TCP_STATE_NONE);
+	row->fate = EXCHANGE_STUCK;
+	row->note = strdup("a duplicate ACK");
+	return exchange;
+}
+
+/* FINs that cross, and their ACKs: each row at its moment, in both directions. */
+static struct exchange *crossing_fins(void)
+{
+	static const struct {
+		int64_t ms;
+		bool from_right;
+		const char *flags;
+		enum exchange_fate fate;
+		const char *note;
+		int left, right;
+	} rows[] = {
+		{0, false, "FIN+ACK", EXCHANGE_HELD, "FIN, acknowledges no FIN", TCP_FIN_WAIT1,
+		 TCP_ESTABLISHED},
+		{1, true, "FIN+ACK", EXCHANGE_HELD, "FIN, acknowledges no FIN", TCP_FIN_WAIT1,
+		 TCP_FIN_WAIT1},
+		{4, false, "FIN+ACK", EXCHANGE_ARRIVAL, "arrives 4.0 ms after it was sent",
+		 TCP_FIN_WAIT1, TCP_CLOSING},
+		{5, true, "FIN+ACK", EXCHANGE_ARRIVAL, "arrives 4.0 ms after it was sent",
+		 TCP_CLOSING, TCP_CLOSING},
+		{6, true, "ACK", EXCHANGE_DELIVERED, NULL, TCP_TIME_WAIT, TCP_CLOSING},
+		{7, false, "ACK", EXCHANGE_DELIVERED, NULL, TCP_TIME_WAIT, TCP_TIME_WAIT},
+	};
+	struct exchange *exchange = new_exchange();
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct exchange_row *row = add(exchange, rows[i].ms, rows[i].from_right,
+					       rows[i].flags, rows[i].left, rows[i].right);
+
+		row->fate = rows[i].fate;
+		row->note = rows[i].note ? strdup(rows[i].note) : NULL;
+	}
 	return exchange;
 }
 
@@ -94,13 +134,17 @@ static void draws_utf8(void **state)
 	      " 0.001 s   FIN-WAIT-1 ├── FIN+ACK seq=1 ack=1 ─✕ lost              │\n"
 	      " 0.202 s              ├── FIN+ACK seq=1 ack=1 ────────────────────▶│ CLOSE-WAIT\n"
 	      "                      │   the FIN again                            │\n"
-	      " 0.203 s    TIME-WAIT │◀╌╌╌╌╌╌╌ held ╌╌╌╌╌╌╌ FIN+ACK seq=1 ack=2 ──┤ LAST-ACK\n"
-	      "                      │   arrived 0.150 s later; acknowledges the  │\n"
-	      "                      │   FIN                                      │\n"
+	      " 0.203 s              │                  ┄┄─ FIN+ACK seq=1 ack=2 ──┤ LAST-ACK\n"
+	      "                      │   acknowledges the FIN                     │\n"
 	      " 0.204 s              │              lost ✕─ FIN+ACK seq=1 ack=2 ──┤\n"
+	      " 0.353 s    TIME-WAIT │◀── FIN+ACK seq=1 ack=2 ─┄┄                 │\n"
+	      "                      │   arrives 150.0 ms after it was sent       │\n"
 	      " 0.400 s              ├── ACK seq=1 ack=1 ────────────────────────▶│ CLOSED\n"
 	      "                      ┊               60.000 s pass                ┊\n"
-	      "60.400 s            ? │◀────────────────────────────── RST seq=1 ──┤\n");
+	      "60.400 s            ? │◀────────────────────────────── RST seq=1 ──┤\n"
+	      "60.401 s              ├── ACK seq=1 ack=1 ─┄┄ held                 │\n"
+	      "                      │   still on its way at the end; a duplicate │\n"
+	      "                      │   ACK                                      │\n");
 	exchange_free(exchange);
 }
 
@@ -120,15 +164,21 @@ static void draws_ascii(void **state)
 	      "                    |   ack=1                  |\n"
 	      " 0.202s             |-- FIN+ACK seq=1 ack=1 -->| CLOSE-WAIT\n"
 	      "                    |   the FIN again          |\n"
-	      " 0.203s   TIME-WAIT |<. held . FIN+ACK seq=1 --| LAST-ACK\n"
-	      "                    |   ack=2; arrived 0.150 s |\n"
-	      "                    |   later; acknowledges    |\n"
+	      " 0.203s             |      ..- FIN+ACK seq=1 --| LAST-ACK\n"
+	      "                    |   ack=2; acknowledges    |\n"
 	      "                    |   the FIN                |\n"
 	      " 0.204s             |  lost X- FIN+ACK seq=1 --|\n"
 	      "                    |   ack=2                  |\n"
+	      " 0.353s   TIME-WAIT |<-- FIN+ACK seq=1 -..     |\n"
+	      "                    |   ack=2; arrives 150.0   |\n"
+	      "                    |   ms after it was sent   |\n"
 	      " 0.400s             |-- ACK seq=1 ack=1 ------>| CLOSED\n"
 	      "                    :      60.000 s pass       :\n"
-	      "60.400s           ? |<------------ RST seq=1 --|\n");
+	      "60.400s           ? |<------------ RST seq=1 --|\n"
+	      "60.401s             |-- ACK seq=1 -.. held     |\n"
+	      "                    |   ack=1; still on its    |\n"
+	      "                    |   way at the end; a      |\n"
+	      "                    |   duplicate ACK          |\n");
 	exchange_free(exchange);
 }
 
@@ -150,12 +200,15 @@ static void draws_notes_at_the_right(void **state)
 	      " 0.202 s              ├── FIN+ACK seq=1 ack=1 ─────────────────────────▶│ CLOSE-WAIT   the FIN again, since nothing\n"
 	      "                      │                                                 │              acknowledged the first one within\n"
 	      "                      │                                                 │              the retransmission timeout\n"
-	      " 0.203 s    TIME-WAIT │◀╌╌╌╌╌╌╌╌╌╌ held ╌╌╌╌╌╌╌╌╌ FIN+ACK seq=1 ack=2 ──┤ LAST-ACK     arrived 0.150 s later;\n"
-	      "                      │                                                 │              acknowledges the FIN\n"
+	      " 0.203 s              │                       ┄┄─ FIN+ACK seq=1 ack=2 ──┤ LAST-ACK     acknowledges the FIN\n"
 	      " 0.204 s              │                   lost ✕─ FIN+ACK seq=1 ack=2 ──┤\n"
+	      " 0.353 s    TIME-WAIT │◀── FIN+ACK seq=1 ack=2 ─┄┄                      │              arrives 150.0 ms after it was\n"
+	      "                      │                                                 │              sent\n"
 	      " 0.400 s              ├── ACK seq=1 ack=1 ─────────────────────────────▶│ CLOSED\n"
 	      "                      ┊                  60.000 s pass                  ┊\n"
-	      "60.400 s            ? │◀─────────────────────────────────── RST seq=1 ──┤\n");
+	      "60.400 s            ? │◀─────────────────────────────────── RST seq=1 ──┤\n"
+	      "60.401 s              ├── ACK seq=1 ack=1 ───┄┄ held                    │              still on its way at the end; a\n"
+	      "                      │                                                 │              duplicate ACK\n");
 	exchange_free(exchange);
 }
 
@@ -180,16 +233,99 @@ static void draws_a_list_when_narrow(void **state)
 	      "    the FIN again\n"
 	      "    client FIN-WAIT-1, server CLOSE-WAIT\n"
 	      "0.203s server: FIN+ACK seq=1 ack=2\n"
-	      "    (held)\n"
-	      "    arrived 0.150 s later; acknowledges\n"
-	      "    the FIN\n"
-	      "    client TIME-WAIT, server LAST-ACK\n"
+	      "    (under way)\n"
+	      "    acknowledges the FIN\n"
+	      "    client FIN-WAIT-1, server LAST-ACK\n"
 	      "0.204s server: FIN+ACK seq=1 ack=2\n"
 	      "    (lost)\n"
+	      "0.353s server: FIN+ACK seq=1 ack=2\n"
+	      "    (arrives)\n"
+	      "    arrives 150.0 ms after it was sent\n"
+	      "    client TIME-WAIT, server LAST-ACK\n"
 	      "0.400s client: ACK seq=1 ack=1\n"
 	      "    client TIME-WAIT, server CLOSED\n"
 	      "60.400s server: RST seq=1\n"
-	      "    client ?, server CLOSED\n");
+	      "    client ?, server CLOSED\n"
+	      "60.401s client: ACK seq=1 ack=1 (held)\n"
+	      "    still on its way at the end; a\n"
+	      "    duplicate ACK\n");
+	exchange_free(exchange);
+}
+static void draws_crossing_fins(void **state)
+{
+	struct exchange *exchange = crossing_fins();
+
+	(void)state;
+	check(exchange, 80, true,
+	      "                  client                                        server\n"
+	      "              10.0.0.1:40000                                 10.0.0.2:5000\n"
+	      "                     │                                             │\n"
+	      "0.000 ms  FIN-WAIT-1 ├── FIN+ACK seq=1 ack=1 ─┄┄                   │ ESTABLISHED\n"
+	      "                     │   FIN, acknowledges no FIN                  │\n"
+	      "1.000 ms             │                   ┄┄─ FIN+ACK seq=1 ack=2 ──┤ FIN-WAIT-1\n"
+	      "                     │   FIN, acknowledges no FIN                  │\n"
+	      "4.000 ms             │                  ┄┄─ FIN+ACK seq=1 ack=1 ──▶│ CLOSING\n"
+	      "                     │   arrives 4.0 ms after it was sent          │\n"
+	      "5.000 ms     CLOSING │◀── FIN+ACK seq=1 ack=2 ─┄┄                  │\n"
+	      "                     │   arrives 4.0 ms after it was sent          │\n"
+	      "6.000 ms   TIME-WAIT │◀───────────────────────── ACK seq=1 ack=2 ──┤\n"
+	      "7.000 ms             ├── ACK seq=1 ack=1 ─────────────────────────▶│ TIME-WAIT\n");
+	check(exchange, 80, false,
+	      "                  client                                        server\n"
+	      "              10.0.0.1:40000                                 10.0.0.2:5000\n"
+	      "                     |                                             |\n"
+	      "0.000 ms  FIN-WAIT-1 |-- FIN+ACK seq=1 ack=1 -..                   | ESTABLISHED\n"
+	      "                     |   FIN, acknowledges no FIN                  |\n"
+	      "1.000 ms             |                   ..- FIN+ACK seq=1 ack=2 --| FIN-WAIT-1\n"
+	      "                     |   FIN, acknowledges no FIN                  |\n"
+	      "4.000 ms             |                  ..- FIN+ACK seq=1 ack=1 -->| CLOSING\n"
+	      "                     |   arrives 4.0 ms after it was sent          |\n"
+	      "5.000 ms     CLOSING |<-- FIN+ACK seq=1 ack=2 -..                  |\n"
+	      "                     |   arrives 4.0 ms after it was sent          |\n"
+	      "6.000 ms   TIME-WAIT |<------------------------- ACK seq=1 ack=2 --|\n"
+	      "7.000 ms             |-- ACK seq=1 ack=1 ------------------------->| TIME-WAIT\n");
+	check(exchange, 96, true,
+	      "                  client                                                        server\n"
+	      "              10.0.0.1:40000                                                 10.0.0.2:5000\n"
+	      "                     │                                                             │\n"
+	      "0.000 ms  FIN-WAIT-1 ├── FIN+ACK seq=1 ack=1 ─────┄┄                               │ ESTABLISHED\n"
+	      "                     │   FIN, acknowledges no FIN                                  │\n"
+	      "1.000 ms             │                               ┄┄───── FIN+ACK seq=1 ack=2 ──┤ FIN-WAIT-1\n"
+	      "                     │   FIN, acknowledges no FIN                                  │\n"
+	      "4.000 ms             │                              ┄┄───── FIN+ACK seq=1 ack=1 ──▶│ CLOSING\n"
+	      "                     │   arrives 4.0 ms after it was sent                          │\n"
+	      "5.000 ms     CLOSING │◀── FIN+ACK seq=1 ack=2 ─────┄┄                              │\n"
+	      "                     │   arrives 4.0 ms after it was sent                          │\n"
+	      "6.000 ms   TIME-WAIT │◀───────────────────────────────────────── ACK seq=1 ack=2 ──┤\n"
+	      "7.000 ms             ├── ACK seq=1 ack=1 ─────────────────────────────────────────▶│ TIME-WAIT\n");
+	check(exchange, 112, true,
+	      "                  client                             server\n"
+	      "              10.0.0.1:40000                      10.0.0.2:5000\n"
+	      "                     │                                  │\n"
+	      "0.000 ms  FIN-WAIT-1 ├── FIN+ACK seq=1 ack=1 ─┄┄        │ ESTABLISHED  FIN, acknowledges no FIN\n"
+	      "1.000 ms             │        ┄┄─ FIN+ACK seq=1 ack=2 ──┤ FIN-WAIT-1   FIN, acknowledges no FIN\n"
+	      "4.000 ms             │       ┄┄─ FIN+ACK seq=1 ack=1 ──▶│ CLOSING      arrives 4.0 ms after it was sent\n"
+	      "5.000 ms     CLOSING │◀── FIN+ACK seq=1 ack=2 ─┄┄       │              arrives 4.0 ms after it was sent\n"
+	      "6.000 ms   TIME-WAIT │◀────────────── ACK seq=1 ack=2 ──┤\n"
+	      "7.000 ms             ├── ACK seq=1 ack=1 ──────────────▶│ TIME-WAIT\n");
+	check(exchange, 60, false,
+	      "                client                      server\n"
+	      "            10.0.0.1:40000               10.0.0.2:5000\n"
+	      "                   |                           |\n"
+	      "0.000ms FIN-WAIT-1 |-- FIN+ACK seq=1 ack=1 -.. | ESTABLISHED\n"
+	      "                   |   FIN, acknowledges no    |\n"
+	      "                   |   FIN                     |\n"
+	      "1.000ms            | ..- FIN+ACK seq=1 ack=2 --| FIN-WAIT-1\n"
+	      "                   |   FIN, acknowledges no    |\n"
+	      "                   |   FIN                     |\n"
+	      "4.000ms            |      ..- FIN+ACK seq=1 -->| CLOSING\n"
+	      "                   |   ack=1; arrives 4.0 ms   |\n"
+	      "                   |   after it was sent       |\n"
+	      "5.000ms    CLOSING |<-- FIN+ACK seq=1 -..      |\n"
+	      "                   |   ack=2; arrives 4.0 ms   |\n"
+	      "                   |   after it was sent       |\n"
+	      "6.000ms  TIME-WAIT |<------- ACK seq=1 ack=2 --|\n"
+	      "7.000ms            |-- ACK seq=1 ack=1 ------->| TIME-WAIT\n");
 	exchange_free(exchange);
 }
 /* clang-format on */
@@ -210,7 +346,7 @@ static void tells_what_was_left_out(void **state)
 		ladder_draw(&output.screen, exchange);
 		output_end(&output);
 		first = strstr(output.text, "SYN seq");
-		left_out = strstr(output.text, "… 37 segments left out …");
+		left_out = strstr(output.text, "… 37 rows left out …");
 		last = strstr(output.text, "FIN+ACK seq");
 		assert_true(first && left_out && last);
 		assert_true(first < left_out && left_out < last);
@@ -289,13 +425,16 @@ static void holds_every_width(void **state)
 	exchange->right_address = strdup("[fd00:1111:2222:3333:4444:5555:6666:8888]:50000");
 	row = add(exchange, 100000000, false, "SYN+FIN+RST+PSH+ACK+URG+ECE+CWR", 13, 13);
 	row->seq = row->ack = row->length = UINT32_MAX;
-	row->fate = EXCHANGE_HELD;
 	row->options = strdup("日本語日本語日本語日本語日本語日本語日本語日本語日本語");
 	row->note = strdup("日本語 wide 日本語日本語日本語日本語日本語日本語日本語日本語日本語");
 	row->time_ns = INT64_MAX; /* a time so long that 60 columns are too few for a ladder */
 	for (unsigned width = 20; width <= 140; width++) {
-		check(exchange, width, true, NULL);
-		check(exchange, width, false, NULL);
+		for (int fate = 0; fate < EXCHANGE_FATE_COUNT; fate++) {
+			row->fate = fate;
+			row->from_right = width % 2;
+			check(exchange, width, true, NULL);
+			check(exchange, width, false, NULL);
+		}
 	}
 	exchange_free(exchange);
 }
@@ -402,6 +541,7 @@ int main(void)
 		cmocka_unit_test(draws_ascii),
 		cmocka_unit_test(draws_notes_at_the_right),
 		cmocka_unit_test(draws_a_list_when_narrow),
+		cmocka_unit_test(draws_crossing_fins),
 		cmocka_unit_test(tells_what_was_left_out),
 		cmocka_unit_test(colors_only_when_asked),
 		cmocka_unit_test(escapes_every_string),
