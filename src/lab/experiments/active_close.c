@@ -7,7 +7,7 @@
  *
  * Packets expected: FIN of the closer, its ACK, FIN of the other, its ACK.
  */
-#include "lab/stage.h"
+#include "lab/experiments/common.h"
 
 #include <string.h>
 
@@ -47,16 +47,7 @@ static int play(struct stage *stage)
 /* FINs that never arrive leave both ends waiting: nobody gets to TIME-WAIT. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_fins = {
-		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "every FIN is lost"};
-
-	lose_fins.match.flags_set = TCP_FLAG_FIN;
-	return wire_rule_add(stage->wire, &lose_fins);
-}
-
-static bool is(const char *state, int wanted)
-{
-	return strcmp(state, tcp_state_name(wanted)) == 0;
+	return lose_segments(stage, WIRE_ANY_HOST, TCP_FLAG_FIN, "every FIN is lost");
 }
 
 static void judge(const struct evidence *evidence, struct judgement *ret)
@@ -72,15 +63,15 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	judge_measured_text(ret, control_other, "server_left_in_when_client_closes_first");
 	judge_deciding(ret, "closer %s, other end %s", closer, other);
 
-	if (!is(closer, TCP_TIME_WAIT) || !is(other, TCP_STATE_NONE))
+	if (!state_is(closer, TCP_TIME_WAIT) || !state_is(other, TCP_STATE_NONE))
 		judge_say(ret, VERDICT_REFUTED,
 			  "The server closed first and is left in %s, the client in %s.", closer,
 			  other);
-	else if (is(control_other, TCP_TIME_WAIT))
+	else if (state_is(control_other, TCP_TIME_WAIT))
 		judge_say(ret, VERDICT_INCONCLUSIVE,
 			  "The server is left in TIME-WAIT whoever closes first: something else "
 			  "than the order decides here.");
-	else if (!is(control_closer, TCP_TIME_WAIT))
+	else if (!state_is(control_closer, TCP_TIME_WAIT))
 		judge_say(ret, VERDICT_REFUTED,
 			  "The client closed first and is left in %s, not in TIME-WAIT.",
 			  control_closer);

@@ -247,11 +247,6 @@ static const char *const late = "closes-late";
 static const char *const exits = "process-exits";
 static const char *const probed = "keepalive";
 
-static bool is(const char *text, int state)
-{
-	return strcmp(text, tcp_state_name(state)) == 0;
-}
-
 static void tell_rest(const struct evidence *evidence, struct judgement *ret)
 {
 	judge_measured_text(ret, evidence_text(evidence, leak, "server_timer"), "close_wait_timer");
@@ -287,7 +282,7 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	judge_measured(ret, segments, "segments_during_watch_count");
 	judge_deciding(ret, "%s after %.0f s, peer %s", state, watched, client);
 
-	if (!is(state, TCP_CLOSE_WAIT)) {
+	if (!state_is(state, TCP_CLOSE_WAIT)) {
 		judge_deciding(ret, "%s without a close()", state);
 		judge_say(ret, VERDICT_REFUTED,
 			  "The application never closed, and all the same its socket was %s within "
@@ -295,8 +290,8 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  state, WATCH_SECONDS);
 		return;
 	}
-	if (!is(after_close, TCP_STATE_NONE) || !is(after_exit, TCP_STATE_NONE) ||
-	    !is(after_probe, TCP_STATE_NONE)) {
+	if (!state_is(after_close, TCP_STATE_NONE) || !state_is(after_exit, TCP_STATE_NONE) ||
+	    !state_is(after_probe, TCP_STATE_NONE)) {
 		judge_say(
 			ret, VERDICT_INCONCLUSIVE,
 			"The socket is %s also after close(), %s after the process's end, and %s "
@@ -304,7 +299,7 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			after_close, after_exit, after_probe);
 		return;
 	}
-	if (!is(client, TCP_STATE_NONE)) {
+	if (!state_is(client, TCP_STATE_NONE)) {
 		judge_say(ret, VERDICT_INCONCLUSIVE,
 			  "CLOSE-WAIT lasted %.0f s, but the peer is still in %s: the timers "
 			  "involved have not all passed.",

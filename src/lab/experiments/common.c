@@ -43,3 +43,17 @@ int segments_so_far(struct stage *stage, const struct tcp_key *key)
 	match.key = key;
 	return stage_segments(stage, &match, NULL, 0);
 }
+
+int lose_segments(struct stage *stage, int from, uint8_t flags, const char *note)
+{
+	struct wire_rule rule = {.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = note};
+
+	rule.match.from = from;
+	rule.match.flags_set = flags;
+	return wire_rule_add(stage->wire, &rule);
+}
+
+bool state_is(const char *name, int state)
+{
+	return strcmp(name, tcp_state_name(state)) == 0;
+}

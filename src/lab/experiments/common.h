@@ -2,6 +2,7 @@
 #ifndef CONTEST_LAB_EXPERIMENTS_COMMON_H
 #define CONTEST_LAB_EXPERIMENTS_COMMON_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,5 +30,12 @@ int lose_repeated_fins(struct stage *stage, size_t host, const struct tcp_key *k
 
 /* The segments of the connection so far that both ends sent, in number. */
 int segments_so_far(struct stage *stage, const struct tcp_key *key);
+
+/* Drops every segment of host @from (or WIRE_ANY_HOST) that has all of @flags, with @note in the
+ * record. The rule's number, or -errno. */
+int lose_segments(struct stage *stage, int from, uint8_t flags, const char *note);
+
+/* Whether @name, as arms measure it, is that of @state. */
+bool state_is(const char *name, int state);
 
 #endif

@@ -10,6 +10,7 @@
  *
  * Packets expected: FIN, ACK; after 45 s FIN, ACK.
  */
+#include "lab/experiments/common.h"
 #include "lab/experiments/orphan.h"
 
 #include <math.h>
@@ -69,12 +70,7 @@ static int play(struct stage *stage)
 /* A FIN that never arrives brings nobody to TIME-WAIT. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_fin = {
-		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "the peer's FIN is lost"};
-
-	lose_fin.match.from = STAGE_SERVER;
-	lose_fin.match.flags_set = TCP_FLAG_FIN;
-	return wire_rule_add(stage->wire, &lose_fin);
+	return lose_segments(stage, STAGE_SERVER, TCP_FLAG_FIN, "the peer's FIN is lost");
 }
 
 static const char *const treatment = "fin-after-45-s";

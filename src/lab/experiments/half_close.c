@@ -202,11 +202,6 @@ static const char *const half = "shutdown";
 static const char *const closed = "close";
 static const char *const early_data = "close-data-in-time";
 
-static bool is(const char *text, int state)
-{
-	return strcmp(text, tcp_state_name(state)) == 0;
-}
-
 static void tell(const struct evidence *evidence, struct judgement *ret)
 {
 	judge_measured_text(ret, evidence_text(evidence, half, "timer_after_7_s"),
@@ -241,13 +236,13 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 	judge_measured(ret, bytes, "received_bytes_half_closed");
 	judge_deciding(ret, "%s after %d s, %.0f bytes read", state, WATCH_SECONDS, bytes);
 
-	if (!is(state, TCP_FIN_WAIT2)) {
+	if (!state_is(state, TCP_FIN_WAIT2)) {
 		judge_say(ret, VERDICT_REFUTED,
 			  "After shutdown(SHUT_WR) the socket is %s after %d s, not FIN-WAIT-2.",
 			  state, WATCH_SECONDS);
 		return;
 	}
-	if (is(control_state, TCP_FIN_WAIT2)) {
+	if (state_is(control_state, TCP_FIN_WAIT2)) {
 		judge_say(ret, VERDICT_INCONCLUSIVE,
 			  "After close() the socket is FIN-WAIT-2 after %d s as well: no timer of "
 			  "tcp_fin_timeout=%d can be told from none here.",

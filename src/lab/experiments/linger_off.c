@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lab/experiments/common.h"
 #include "lab/experiments/stream.h"
 
 #define LINGER_S 2 /* also in the name of the control */
@@ -73,11 +74,7 @@ static int play(struct stage *stage)
 /* The FIN never arrives: the close is not completed. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_fins = {
-		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "every FIN is lost"};
-
-	lose_fins.match.flags_set = TCP_FLAG_FIN;
-	return wire_rule_add(stage->wire, &lose_fins);
+	return lose_segments(stage, WIRE_ANY_HOST, TCP_FLAG_FIN, "every FIN is lost");
 }
 
 static const char *const off = "linger-off";

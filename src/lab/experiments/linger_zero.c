@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "lab/experiments/common.h"
 #include "lab/experiments/stream.h"
 
 #define FEW_BYTES 26
@@ -74,11 +75,7 @@ static int play(struct stage *stage)
 /* The RST never arrives: the server knows of nothing, and keeps its end. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_resets = {
-		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "every RST is lost"};
-
-	lose_resets.match.flags_set = TCP_FLAG_RST;
-	return wire_rule_add(stage->wire, &lose_resets);
+	return lose_segments(stage, WIRE_ANY_HOST, TCP_FLAG_RST, "every RST is lost");
 }
 
 static bool gone(const struct evidence *evidence, const char *arm)

@@ -206,12 +206,7 @@ static int play_in_turn(struct stage *stage)
 /* A FIN that is lost for good does not cross the other: only one end hears of a close. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose = {
-		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "the server's FIN is lost"};
-
-	lose.match.from = STAGE_SERVER;
-	lose.match.flags_set = TCP_FLAG_FIN;
-	return wire_rule_add(stage->wire, &lose);
+	return lose_segments(stage, STAGE_SERVER, TCP_FLAG_FIN, "the server's FIN is lost");
 }
 
 static const char *const crossing = "fins-crossing";

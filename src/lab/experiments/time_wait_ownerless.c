@@ -9,7 +9,7 @@
  * way or another. Control: the same process killed while its connection is ESTABLISHED; that
  * socket has an owner, and the owner's end ends it.
  */
-#include "lab/stage.h"
+#include "lab/experiments/common.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -159,27 +159,15 @@ static int play(struct stage *stage)
 /* Without the last FIN the closer is left in FIN-WAIT-2, not in TIME-WAIT. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_last_fin = {
-		.match = WIRE_MATCH_ALL,
-		.verb = WIRE_DROP,
-		.note = "the client's FIN is lost: the server's end never gets to TIME-WAIT",
-	};
-
-	lose_last_fin.match.from = STAGE_CLIENT;
-	lose_last_fin.match.flags_set = TCP_FLAG_FIN;
-	return wire_rule_add(stage->wire, &lose_last_fin);
-}
-
-static bool is(const char *state, int wanted)
-{
-	return strcmp(state, tcp_state_name(wanted)) == 0;
+	return lose_segments(stage, STAGE_CLIENT, TCP_FLAG_FIN,
+			     "the client's FIN is lost: the server's end never gets to TIME-WAIT");
 }
 
 /* TIME-WAIT without inode before and after the process's end. */
 static bool ownerless(const struct evidence *evidence, const char *arm)
 {
-	return is(evidence_text(evidence, arm, "state_before"), TCP_TIME_WAIT) &&
-	       is(evidence_text(evidence, arm, "state_after"), TCP_TIME_WAIT) &&
+	return state_is(evidence_text(evidence, arm, "state_before"), TCP_TIME_WAIT) &&
+	       state_is(evidence_text(evidence, arm, "state_after"), TCP_TIME_WAIT) &&
 	       evidence_number(evidence, arm, "inode_before") == 0 &&
 	       evidence_number(evidence, arm, "inode_after") == 0;
 }
@@ -215,7 +203,7 @@ static void judge(const struct evidence *evidence, struct judgement *ret)
 			  evidence_text(evidence, treatments[i], "state_after"));
 		return;
 	}
-	if (inode == 0 || is(control, TCP_ESTABLISHED))
+	if (inode == 0 || state_is(control, TCP_ESTABLISHED))
 		judge_say(ret, VERDICT_INCONCLUSIVE,
 			  "An ESTABLISHED socket outlived its process, too: owning cannot be told "
 			  "apart here.");

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "lab/experiments/common.h"
 #include "lab/experiments/stream.h"
 #include "world/wire.h"
 
@@ -104,11 +105,7 @@ static int play(struct stage *stage)
 /* The RST never arrives: the client knows of nothing. */
 static int falsify(struct stage *stage)
 {
-	struct wire_rule lose_resets = {
-		.match = WIRE_MATCH_ALL, .verb = WIRE_DROP, .note = "every RST is lost"};
-
-	lose_resets.match.flags_set = TCP_FLAG_RST;
-	return wire_rule_add(stage->wire, &lose_resets);
+	return lose_segments(stage, WIRE_ANY_HOST, TCP_FLAG_RST, "every RST is lost");
 }
 
 static const char *const unread = "unread";
