@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "world/wire_parts.h"
 
-#define PATIENCE_NS (5 * NS_PER_S) /* a busy machine may keep the wire from running */
+#define PATIENCE_NS (20 * NS_PER_S) /* a busy machine may keep the wire from running */
 #define NAP_NS	    (2 * NS_PER_MS)
 
 struct device_counters {

@@ -6,6 +6,7 @@ static void set_arm(struct evidence *evidence, const char *arm, double ports, do
 	evidence_set_number(evidence, arm, "ports_in_range", ports);
 	evidence_set_number(evidence, arm, "ports_by_default", 28232);
 	evidence_set_number(evidence, arm, "connections", connections);
+	evidence_set_number(evidence, arm, "client_time_wait", connections);
 	evidence_set_text(evidence, arm, "errno", error);
 	evidence_set_number(evidence, arm, "wheel_slack_s", 2.048);
 	evidence_set_number(evidence, arm, "first_port_back_after_s", back_s);
@@ -64,6 +65,15 @@ static void refuted_when_ports_come_back_at_another_time(void **state)
 	assert_int_equal(judge_made(&experiment_port_exhaustion, evidence), VERDICT_REFUTED);
 }
 
+static void holds_when_a_connection_left_no_time_wait(void **state)
+{
+	struct evidence *evidence = made();
+
+	(void)state;
+	evidence_set_number(evidence, "range-400", "connections", 401);
+	assert_int_equal(judge_made(&experiment_port_exhaustion, evidence), VERDICT_HOLDS);
+}
+
 static void changed_with_another_default_range(void **state)
 {
 	struct evidence *evidence = made();
@@ -96,6 +106,7 @@ int main(void)
 		cmocka_unit_test(refuted_when_the_range_does_not_limit),
 		cmocka_unit_test(refuted_with_another_error),
 		cmocka_unit_test(refuted_when_ports_come_back_at_another_time),
+		cmocka_unit_test(holds_when_a_connection_left_no_time_wait),
 		cmocka_unit_test(changed_with_another_default_range),
 		cmocka_unit_test(inconclusive_when_the_control_runs_out_too),
 		cmocka_unit_test(inconclusive_without_a_number),
