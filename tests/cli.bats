@@ -15,11 +15,11 @@ load helpers
 	[ "$status" -eq 0 ]
 	[ -z "$stderr" ]
 	[[ $output == *Examples:*Usage:*Commands:*Options:* ]]
-	[[ $output == *"  lab "* ]]
+	[[ $output == *"  lab "*"  serve "* ]]
 }
 
 @test "help of every command and verb is what --help behind it prints" {
-	for words in lab 'lab list' 'lab show' 'lab run' help completion; do
+	for words in lab 'lab list' 'lab show' 'lab run' serve help completion; do
 		# shellcheck disable=SC2086 # words are words
 		[ "$(contest help $words)" = "$(contest $words --help)" ]
 		# shellcheck disable=SC2086
@@ -28,7 +28,7 @@ load helpers
 }
 
 @test "help fits the width it is given" {
-	for words in '' lab 'lab run' 'lab show' completion; do
+	for words in '' lab 'lab run' 'lab show' serve completion; do
 		# shellcheck disable=SC2086
 		longest=$(COLUMNS=80 contest $words --help | grep -v '^  *source\|^  contest' | wc -L)
 		echo "$words: $longest"
@@ -60,7 +60,7 @@ load helpers
 }
 
 @test "what a user typed is escaped before it is printed" {
-	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, help or completion' \
+	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, serve, help or completion' \
 		$'a\nb\e[31m\xff'
 }
 

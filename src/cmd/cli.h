@@ -95,7 +95,8 @@ enum option_kind {
 	OPTION_NUMBER,	 /* decimal, from .min to .max (both 0: any) */
 	OPTION_DURATION, /* "500ms", "1.5s", "2m", "1h"; .min to .max in nanoseconds (both 0: any)
 			  */
-	OPTION_CHOICE,	 /* one of .choices */
+	OPTION_SIZE,	 /* bytes: "4096", "16k", "1M", "2G" (of 1024); .min to .max likewise */
+	OPTION_CHOICE,	 /* one of .choices or .word */
 };
 
 struct cli_option {
@@ -104,8 +105,17 @@ struct cli_option {
 	const char *argument; /* "DIR"; NULL for a flag */
 	const char *help;     /* one line, lower case, no full stop */
 	int64_t min, max;
+	/*
+	 * The words of a choice: a list, or a function that gives NULL behind the last, where
+	 * another part's table has them. For other kinds: words that shells complete, among others
+	 * that may stand there.
+	 */
 	const char *const *choices; /* ended by NULL */
-	char letter;		    /* 'o' for -o, or 0 */
+	const char *(*word)(size_t index);
+	char letter;  /* 'o' for -o, or 0 */
+	bool bare;    /* its argument may be left out, and else follows behind "=" only */
+	bool repeats; /* each time that it is given counts: invocation_text_at(); takes an argument
+		       */
 };
 
 struct cli_example {
@@ -145,7 +155,13 @@ struct command {
 
 struct cli_value {
 	const char *text; /* (borrowed from argv) NULL: not given */
-	int64_t number;	  /* number, nanoseconds, index of the choice */
+	int64_t number;	  /* number, nanoseconds, bytes, index of the choice */
+};
+
+/* One time that an option which repeats was given. */
+struct cli_repeat {
+	const struct cli_option *option;
+	struct cli_value value;
 };
 
 struct invocation {
@@ -153,15 +169,18 @@ struct invocation {
 	const struct command *command;	       /* the command or verb that was called */
 	char path[64];			       /* "contest lab run" */
 	enum color_choice color;
-	bool help, version;	  /* asked for instead of a run */
-	struct cli_value *values; /* (owned) as many as command->options */
-	char **arguments;	  /* (owned) argv, options moved to the front */
-	char *const *operands;	  /* in arguments; ended by NULL */
+	bool help, version;	    /* asked for instead of a run */
+	struct cli_value *values;   /* (owned) as many as command->options */
+	struct cli_repeat *repeats; /* (owned) in the order of the command line */
+	size_t repeat_count;
+	char **arguments;      /* (owned) argv, options moved to the front */
+	char *const *operands; /* in arguments; ended by NULL */
 	size_t operand_count;
 };
 
 /*
- * Values of options, by long name; an option given twice counts the last time. A name that is not
+ * Values of options, by long name; an option given twice counts the last time. An option whose
+ * argument was left out (.bare) has the text "" and the number 0. A name that is not
  * in the command's table, or of another kind, aborts: that is a mistake in the program.
  */
 bool invocation_flag(const struct invocation *call, const char *name);
@@ -169,8 +188,11 @@ bool invocation_given(const struct invocation *call, const char *name);
 const char *invocation_text(const struct invocation *call, const char *name, const char *otherwise);
 int64_t invocation_number(const struct invocation *call, const char *name, int64_t otherwise);
 int64_t invocation_duration_ns(const struct invocation *call, const char *name, int64_t otherwise);
+int64_t invocation_size(const struct invocation *call, const char *name, int64_t otherwise);
 /* Index into .choices. */
 int invocation_choice(const struct invocation *call, const char *name, int otherwise);
+/* The value of the @index-th time that an option which repeats was given; NULL behind the last. */
+const char *invocation_text_at(const struct invocation *call, const char *name, size_t index);
 
 /*
  * Prints one line on stderr, "contest lab run: " and the text, escaped as a whole (newlines too),
@@ -204,6 +226,7 @@ extern const struct command help_command, completion_command;
 /* Strict parsers: all of @text or -EINVAL; -ERANGE when it fits no int64_t. */
 int cli_parse_number(const char *text, int64_t *ret);
 int cli_parse_duration(const char *text, int64_t *ret_ns);
+int cli_parse_size(const char *text, int64_t *ret_bytes);
 
 /* The entry of a table (ended by NULL) with that name, or NULL. */
 const struct command *cli_find(const struct command *const *table, const char *name);
@@ -211,6 +234,9 @@ const struct command *cli_find(const struct command *const *table, const char *n
 /* The options that are understood everywhere; the last, --version, by the program alone. */
 #define CLI_COMMON_OPTIONS 3
 extern const struct cli_option cli_common_options[CLI_COMMON_OPTIONS];
+
+/* The words that an option may be or is completed to; NULL behind the last. */
+const char *cli_option_word(const struct cli_option *option, size_t index);
 
 /* Options in a table that is ended by {NULL}; 0 for NULL. */
 size_t cli_option_count(const struct cli_option *options);

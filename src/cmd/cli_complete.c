@@ -51,8 +51,16 @@ static void put_quoted(FILE *out, const char *text, bool fish)
 
 static void put_choices(FILE *out, const struct cli_option *option)
 {
-	for (size_t i = 0; option->choices[i]; i++)
-		fprintf(out, "%s%s", i ? " " : "", option->choices[i]);
+	const char *word;
+
+	for (size_t i = 0; (word = cli_option_word(option, i)); i++)
+		fprintf(out, "%s%s", i ? " " : "", word);
+}
+
+/* Whether the next word is its argument: not where it has none, or only behind "=". */
+static bool takes_word(const struct cli_option *option)
+{
+	return option->kind != OPTION_FLAG && !option->bare;
 }
 
 /* ---- bash and zsh: one case per path, filling shell variables */
@@ -63,10 +71,10 @@ static void posix_values(FILE *out, const struct command *command)
 	const struct cli_option *option;
 
 	for (size_t i = 0; (option = cli_option_at(command, i)); i++) {
-		if (option->kind == OPTION_FLAG)
+		if (!takes_word(option))
 			continue;
 		fprintf(out, "\t\t\t--%s) kind=", option->name);
-		if (option->kind == OPTION_CHOICE) {
+		if (cli_option_word(option, 0)) {
 			fputs("words choices='", out);
 			put_choices(out, option);
 			fputc('\'', out);
@@ -89,8 +97,7 @@ static void posix_case(FILE *out, const char *path, const struct command *comman
 		fprintf(out, "%s%s", i ? " " : "", word);
 	fputs("'\n\t\topts='", out);
 	for (size_t i = 0; (option = cli_option_at(command, i)); i++)
-		fprintf(out, "%s--%s%s", i ? " " : "", option->name,
-			option->kind == OPTION_FLAG ? "" : "=");
+		fprintf(out, "%s--%s%s", i ? " " : "", option->name, takes_word(option) ? "=" : "");
 	fputs("'\n\t\tcase $2 in\n", out);
 	posix_values(out, command);
 	fputs("\t\tesac\n\t\t;;\n", out);
@@ -225,11 +232,11 @@ static void fish_option(FILE *out, const char *path, const struct cli_option *op
 	fprintf(out, " -l %s", option->name);
 	if (option->letter)
 		fprintf(out, " -s %c", option->letter);
-	if (option->kind == OPTION_CHOICE) {
+	if (cli_option_word(option, 0)) {
 		fputs(" -x -a '", out);
 		put_choices(out, option);
 		fputc('\'', out);
-	} else if (option->kind != OPTION_FLAG) {
+	} else if (takes_word(option)) {
 		fputs(option->kind == OPTION_PATH ? " -r -F" : " -x", out);
 	}
 	fputs(" -d ", out);

@@ -63,21 +63,30 @@ static const char *option_left(const struct cli_option *option, char *to, size_t
 
 	if (option->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", option->letter);
-	snprintf(to, room, "%s--%s%s%s", letter, option->name, option->argument ? " " : "",
-		 option->argument ? option->argument : "");
+	if (!option->argument)
+		snprintf(to, room, "%s--%s", letter, option->name);
+	else
+		snprintf(to, room, option->bare ? "%s--%s[=%s]" : "%s--%s %s", letter, option->name,
+			 option->argument);
 	return to;
 }
 
 static const char *option_right(const struct cli_option *option, char *to, size_t room)
 {
-	size_t used = (size_t)snprintf(to, room, "%s", option->help);
+	size_t used = (size_t)snprintf(to, room, "%s%s", option->help,
+				       option->repeats ? " (repeatable)" : "");
+	const char *word;
 
-	for (size_t i = 0; option->kind == OPTION_CHOICE && option->choices[i] && used < room; i++)
+	for (size_t i = 0; option->kind == OPTION_CHOICE && used < room; i++) {
+		word = cli_option_word(option, i);
+		if (!word)
+			break;
 		used += (size_t)snprintf(to + used, room - used, "%s%s",
-					 i == 0			  ? ": "
-					 : option->choices[i + 1] ? ", "
-								  : " or ",
-					 option->choices[i]);
+					 i == 0				  ? ": "
+					 : cli_option_word(option, i + 1) ? ", "
+									  : " or ",
+					 word);
+	}
 	return to;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "cmd/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -50,8 +51,11 @@ static void level_done(struct level *level)
 
 static void level_add(struct level *level, const struct cli_option *option)
 {
-	int has_arg = option->kind == OPTION_FLAG ? no_argument : required_argument;
-	char letter[3] = {option->letter, has_arg == required_argument ? ':' : '\0'};
+	int has_arg = option->kind == OPTION_FLAG ? no_argument
+		      : option->bare		  ? optional_argument
+						  : required_argument;
+	char letter[4] = {option->letter, has_arg == no_argument ? '\0' : ':',
+			  has_arg == optional_argument ? ':' : '\0'};
 
 	level->longs[level->count] = (struct option){
 		.name = option->name,
@@ -74,7 +78,7 @@ static int level_init(struct level *level, const struct command *command)
 	*level = (struct level){
 		.options = calloc(count + 1, sizeof(*level->options)),
 		.longs = calloc(count + 1, sizeof(*level->longs)),
-		.letters = calloc(count + 2, 2),
+		.letters = calloc(count + 2, 3),
 		.own = command ? cli_option_count(command->options) : 0,
 	};
 	if (!level->options || !level->longs || !level->letters)
@@ -103,6 +107,11 @@ static const char *table_word(const void *context, size_t index)
 static const char *text_word(const void *context, size_t index)
 {
 	return ((const char *const *)context)[index];
+}
+
+static const char *option_word(const void *context, size_t index)
+{
+	return cli_option_word(context, index);
 }
 
 static const char *operand_word(const void *context, size_t index)
@@ -166,13 +175,23 @@ static int out_of_range(const struct cli_option *option, const char *text, struc
 static int parse_quantity(const struct cli_option *option, const char *text, int64_t *ret,
 			  struct why *why)
 {
-	bool duration = option->kind == OPTION_DURATION, bounded = option->min || option->max;
+	static const struct {
+		int (*parse)(const char *text, int64_t *ret);
+		const char *what;
+	} kinds[] = {
+		[OPTION_NUMBER] = {cli_parse_number, "whole number"},
+		[OPTION_DURATION] = {cli_parse_duration, "duration such as 500ms, 10s or 2m"},
+		[OPTION_SIZE] = {cli_parse_size, "size such as 4096, 16k or 1M"},
+	};
+	bool bounded = option->min || option->max;
 	int64_t number = 0;
-	int r = duration ? cli_parse_duration(text, &number) : cli_parse_number(text, &number);
+	int r;
 
+	assert(kinds[option->kind].parse);
+	r = kinds[option->kind].parse(text, &number);
 	if (r == -EINVAL)
 		return why_say(why, r, "option '--%s': '%.100s' is not a %s", option->name, text,
-			       duration ? "duration such as 500ms, 10s or 2m" : "whole number");
+			       kinds[option->kind].what);
 	if (bounded && (r < 0 || number < option->min || number > option->max))
 		return out_of_range(option, text, why);
 	if (r < 0)
@@ -185,15 +204,15 @@ static int parse_quantity(const struct cli_option *option, const char *text, int
 static int parse_choice(const struct cli_option *option, const char *text, int64_t *ret,
 			struct why *why)
 {
-	const char *nearest = cli_nearest(text, text_word, option->choices);
+	const char *nearest = cli_nearest(text, option_word, option), *word;
 	char all[256];
 
-	for (size_t i = 0; option->choices[i]; i++)
-		if (strcmp(option->choices[i], text) == 0) {
+	for (size_t i = 0; (word = cli_option_word(option, i)); i++)
+		if (strcmp(word, text) == 0) {
 			*ret = (int64_t)i;
 			return 0;
 		}
-	join_words(text_word, option->choices, all, sizeof(all));
+	join_words(option_word, option, all, sizeof(all));
 	if (nearest)
 		return why_say(why, -EINVAL,
 			       "option '--%s': '%.100s' is not %s; did you mean '%s'?",
@@ -218,6 +237,7 @@ static int parse_value(const struct cli_option *option, const char *text, struct
 		break;
 	case OPTION_NUMBER:
 	case OPTION_DURATION:
+	case OPTION_SIZE:
 		r = parse_quantity(option, text, &number, why);
 		break;
 	case OPTION_CHOICE:
@@ -319,9 +339,12 @@ static int take_option(const struct level *level, size_t index, struct invocatio
 	struct cli_value value = {0};
 	int r;
 
-	r = parse_value(option, optarg ? optarg : option->name, &value, why);
-	if (r < 0)
+	if (option->bare && !optarg)
+		value.text = "";
+	else if ((r = parse_value(option, optarg ? optarg : option->name, &value, why)) < 0)
 		return r;
+	if (option->repeats)
+		call->repeats[call->repeat_count++] = (struct cli_repeat){option, value};
 	if (index < level->own)
 		call->values[index] = value;
 	else if (option == &cli_common_options[COMMON_COLOR])
@@ -435,7 +458,8 @@ static int parse_last(struct invocation *call, int argc, char *argv[], struct wh
 	int r;
 
 	call->values = calloc(cli_option_count(command->options) + 1, sizeof(*call->values));
-	if (!call->values)
+	call->repeats = calloc((size_t)argc + 1, sizeof(*call->repeats));
+	if (!call->values || !call->repeats)
 		return why_set(why, -ENOMEM, "cannot read the command line");
 	r = parse_level(command, argc, argv, call, why);
 	if (r < 0)
@@ -486,6 +510,7 @@ int cli_parse(const struct command *const *commands, int argc, char *const argv[
 void invocation_done(struct invocation *call)
 {
 	free(call->values);
+	free(call->repeats);
 	free(call->arguments);
 	*call = (struct invocation){0};
 }

@@ -39,6 +39,10 @@ static const struct cli_option play_options[] = {
 	{"link", OPTION_CHOICE, "LINK", "how hosts are joined", .choices = links},
 	{"pause", OPTION_DURATION, "TIME", "how long to wait", .min = NS_PER_MS,
 	 .max = 60 * NS_PER_S},
+	{"at", OPTION_TEXT, "WHERE", "where", .choices = links, .letter = 'a', .repeats = true},
+	{"room", OPTION_SIZE, "BYTES", "how much", .min = 16, .max = 1 << 20},
+	{"beat", OPTION_DURATION, "TIME", "with a beat", .letter = 'b', .bare = true},
+	{"id", OPTION_CHOICE, "ID", "which", .word = id_word},
 	{NULL},
 };
 
@@ -135,6 +139,62 @@ static void options_and_operands(void **state)
 	assert_string_equal(line.call.operands[0], "time-wait-length");
 	assert_string_equal(line.call.operands[1], "rst-on-unread");
 	assert_null(line.call.operands[2]);
+	invocation_done(&line.call);
+}
+
+static void an_option_may_repeat(void **state)
+{
+	struct line line = PARSE("scene", "play", "--at", "one", "-a", "two", "--jobs=3", "-athree",
+				 "--at=one");
+
+	(void)state;
+	assert_int_equal(line.result, 0);
+	assert_string_equal(invocation_text_at(&line.call, "at", 0), "one");
+	assert_string_equal(invocation_text_at(&line.call, "at", 1), "two");
+	assert_string_equal(invocation_text_at(&line.call, "at", 2), "three");
+	assert_string_equal(invocation_text_at(&line.call, "at", 3), "one");
+	assert_null(invocation_text_at(&line.call, "at", 4));
+	assert_int_equal(invocation_number(&line.call, "jobs", 0), 3);
+	invocation_done(&line.call);
+
+	line = PARSE("scene", "play");
+	assert_null(invocation_text_at(&line.call, "at", 0));
+	invocation_done(&line.call);
+}
+
+static void an_argument_may_be_left_out(void **state)
+{
+	struct line line = PARSE("scene", "play", "--beat", "time-wait-length");
+
+	(void)state;
+	assert_int_equal(line.result, 0);
+	assert_true(invocation_given(&line.call, "beat"));
+	assert_int_equal(invocation_duration_ns(&line.call, "beat", 7), 0);
+	assert_int_equal(line.call.operand_count, 1);
+	invocation_done(&line.call);
+
+	line = PARSE("scene", "play", "--beat=3s");
+	assert_int_equal(invocation_duration_ns(&line.call, "beat", 7), 3 * NS_PER_S);
+	invocation_done(&line.call);
+
+	line = PARSE("scene", "play", "-b2s");
+	assert_int_equal(invocation_duration_ns(&line.call, "beat", 7), 2 * NS_PER_S);
+	invocation_done(&line.call);
+
+	line = PARSE("scene", "play");
+	assert_int_equal(invocation_duration_ns(&line.call, "beat", 7), 7);
+	invocation_done(&line.call);
+}
+
+static void a_choice_may_come_from_elsewhere(void **state)
+{
+	struct line line = PARSE("scene", "play", "--id=rst-on-unread", "--room", "4k");
+
+	(void)state;
+	assert_int_equal(line.result, 0);
+	assert_int_equal(invocation_choice(&line.call, "id", 0), 2);
+	assert_string_equal(invocation_text(&line.call, "id", ""), "rst-on-unread");
+	assert_int_equal(invocation_size(&line.call, "room", 0), 4096);
 	invocation_done(&line.call);
 }
 
@@ -293,6 +353,16 @@ static void values_are_checked(void **state)
 	REFUSED("contest scene play",
 		"option '--link': 'tum' is not auto, tun or veth; did you mean 'tun'?", "scene",
 		"play", "--link=tum");
+	REFUSED("contest scene play", "option '--room': '4x' is not a size such as 4096, 16k or 1M",
+		"scene", "play", "--room=4x");
+	REFUSED("contest scene play", "option '--room': 2M is not between 16 and 1048576", "scene",
+		"play", "--room=2M");
+	REFUSED("contest scene play", "option '--beat': its TIME is empty", "scene", "play",
+		"--beat=");
+	REFUSED("contest scene play",
+		"option '--id': 'rst' is not fin-wait2-timeout, time-wait-length or rst-on-unread; "
+		"did you mean 'rst-on-unread'?",
+		"scene", "play", "--id=rst");
 	REFUSED("contest", "option '--color': 'red' is not auto, always or never", "--color=red");
 }
 
@@ -382,6 +452,38 @@ static void durations(void **state)
 
 		assert_int_equal(cli_parse_duration(cases[i].text, &ns), cases[i].result);
 		assert_int_equal(ns, cases[i].ns);
+	}
+}
+
+static void sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		int result;
+		int64_t bytes;
+	} cases[] = {
+		{"0", 0, 0},
+		{"4096", 0, 4096},
+		{"16k", 0, 16384},
+		{"16K", 0, 16384},
+		{"1M", 0, 1048576},
+		{"2G", 0, 2147483648},
+		{"8589934591G", 0, 8589934591 * 1073741824},
+		{"8589934592G", -ERANGE, 0},
+		{"", -EINVAL, 0},
+		{"k", -EINVAL, 0},
+		{"1m", -EINVAL, 0},
+		{"1kB", -EINVAL, 0},
+		{"-1", -EINVAL, 0},
+		{"1.5k", -EINVAL, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t bytes = 0;
+
+		assert_int_equal(cli_parse_size(cases[i].text, &bytes), cases[i].result);
+		assert_int_equal(bytes, cases[i].bytes);
 	}
 }
 
@@ -499,11 +601,14 @@ static void check_option(const struct cli_option *option)
 	assert_non_null(option->help);
 	assert_ascii(option->help);
 	assert_int_equal(option->kind == OPTION_FLAG, option->argument == NULL);
-	assert_int_equal(option->kind == OPTION_CHOICE, option->choices != NULL);
+	if (option->kind == OPTION_CHOICE)
+		assert_non_null(cli_option_word(option, 0));
+	if (option->repeats || option->bare)
+		assert_non_null(option->argument);
 	for (size_t i = 0; i < CLI_COMMON_OPTIONS; i++)
 		assert_string_not_equal(option->name, cli_common_options[i].name);
-	for (size_t i = 0; option->choices && option->choices[i]; i++)
-		assert_word(option->choices[i]);
+	for (size_t i = 0; cli_option_word(option, i); i++)
+		assert_word(cli_option_word(option, i));
 }
 
 static void check_command(const struct command *command)
@@ -543,6 +648,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_and_operands),
+		cmocka_unit_test(an_option_may_repeat),
+		cmocka_unit_test(an_argument_may_be_left_out),
+		cmocka_unit_test(a_choice_may_come_from_elsewhere),
 		cmocka_unit_test(what_is_not_given_is_otherwise),
 		cmocka_unit_test(the_last_of_two_counts),
 		cmocka_unit_test(bounds_are_allowed),
@@ -556,6 +664,7 @@ int main(void)
 		cmocka_unit_test(no_name_at_all),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(durations),
+		cmocka_unit_test(sizes),
 		cmocka_unit_test(nearest),
 		cmocka_unit_test(completion_names_everything),
 		cmocka_unit_test(help_shows_examples_first),

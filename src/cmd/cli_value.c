@@ -107,6 +107,35 @@ int cli_parse_duration(const char *text, int64_t *ret_ns)
 	return 0;
 }
 
+int cli_parse_size(const char *text, int64_t *ret_bytes)
+{
+	static const char units[] = "kMG";
+	const char *unit = skip_digits(text), *found;
+	int64_t number, scale = 1;
+	int r;
+
+	if (*unit) {
+		found = unit[1] ? NULL : strchr(units, *unit == 'K' ? 'k' : *unit);
+		if (!found)
+			return -EINVAL;
+		scale <<= 10 * (found - units + 1);
+	}
+	r = take_digits(&text, &number);
+	if (r < 0)
+		return r;
+	if (__builtin_mul_overflow(number, scale, &number))
+		return -ERANGE;
+	*ret_bytes = number;
+	return 0;
+}
+
+const char *cli_option_word(const struct cli_option *option, size_t index)
+{
+	if (option->word)
+		return option->word(index);
+	return option->choices ? option->choices[index] : NULL;
+}
+
 size_t cli_option_count(const struct cli_option *options)
 {
 	size_t count = 0;
@@ -171,6 +200,24 @@ int64_t invocation_number(const struct invocation *call, const char *name, int64
 int64_t invocation_duration_ns(const struct invocation *call, const char *name, int64_t otherwise)
 {
 	return number_of(call, name, OPTION_DURATION, otherwise);
+}
+
+int64_t invocation_size(const struct invocation *call, const char *name, int64_t otherwise)
+{
+	return number_of(call, name, OPTION_SIZE, otherwise);
+}
+
+const char *invocation_text_at(const struct invocation *call, const char *name, size_t index)
+{
+	const struct cli_option *option;
+
+	option = &call->command->options[value_of(call, name, ~0U) - call->values];
+	if (!option->repeats)
+		abort();
+	for (size_t i = 0; i < call->repeat_count; i++)
+		if (call->repeats[i].option == option && index-- == 0)
+			return call->repeats[i].value.text;
+	return NULL;
 }
 
 int invocation_choice(const struct invocation *call, const char *name, int otherwise)

@@ -1,8 +1,5 @@
 #include "cmd/commands.h"
 
 const struct command *const commands[] = {
-	&lab_command,
-	&help_command,
-	&completion_command,
-	NULL,
+	&lab_command, &serve_command, &help_command, &completion_command, NULL,
 };
