@@ -46,7 +46,7 @@ struct experiment {
 	const char *why;     /* why it matters to a user */
 	const struct arm *arms;
 	size_t arm_count;
-	bool alone; /* measures speed: runs after the others, by itself */
+	bool alone; /* measures speed: runs after the others, by itself; its arms take turns */
 	/*
 	 * Changes a stage that has just been opened so that the claim is false in it (a rule on the
 	 * wire, a sysctl): `contest lab run --falsify` plays the arms in that world, and the
@@ -64,7 +64,7 @@ extern const struct experiment *const experiments[];
 /* The one of that id, or NULL. */
 const struct experiment *experiment_find(const char *id);
 
-/* How long it takes, in seconds: its longest arm. */
+/* How long it takes, in seconds: its longest arm, or the sum of those that take turns. */
 double experiment_seconds(const struct experiment *experiment);
 
 /*

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "lab/experiment.h"
 #include "lab/judgement.h"
 #include "lab/line_reader.h"
+#include "lab/play.h"
+#include "lab/stage.h"
 #include "tcp/state.h"
 
 /* ---- evidence */
@@ -152,6 +155,54 @@ static void collect(const char *text, size_t length, void *context)
 	strcat(all, "|");
 }
 
+/* ---- playing */
+
+/* Leaves when it was played, and takes long enough to be seen beside another. */
+static int play_short(struct stage *stage)
+{
+	struct timespec nap = clock_timespec(20 * NS_PER_MS);
+
+	stage_measure(stage, "began_s", clock_seconds(clock_now_ns()));
+	nanosleep(&nap, NULL);
+	stage_measure(stage, "ended_s", clock_seconds(clock_now_ns()));
+	return 0;
+}
+
+static double second_began_after_first_s;
+
+static void judge_turns(const struct evidence *evidence, struct judgement *ret)
+{
+	second_began_after_first_s = evidence_number(evidence, "second", "began_s") -
+				     evidence_number(evidence, "first", "ended_s");
+	judge_say(ret, VERDICT_HOLDS, "played");
+}
+
+static void arms_that_measure_speed_take_turns(void **state)
+{
+	static const struct arm arms[] = {
+		{.name = "first", .what = "", .seconds = 1, .play = play_short},
+		{.name = "second", .what = "", .seconds = 2, .play = play_short},
+	};
+	struct experiment made = {.id = "made",
+				  .claim = "",
+				  .source = "",
+				  .section = "",
+				  .arms = arms,
+				  .arm_count = 2,
+				  .judge = judge_turns};
+	struct play_options options = {0};
+	int out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(experiment_seconds(&made) == 2);
+	made.alone = true;
+	assert_true(experiment_seconds(&made) == 3);
+	second_began_after_first_s = -1;
+	assert_int_equal(play_experiment(&made, &options, out), 0);
+	assert_true(second_began_after_first_s >= 0);
+	close(out);
+}
+
 static void lines_come_whole_whatever_the_pieces(void **state)
 {
 	struct line_reader reader = {0};
@@ -260,6 +311,7 @@ int main(void)
 		cmocka_unit_test(measured_numbers_are_rounded_and_named),
 		cmocka_unit_test(a_missing_number_is_inconclusive),
 		cmocka_unit_test(experiments_are_complete),
+		cmocka_unit_test(arms_that_measure_speed_take_turns),
 		cmocka_unit_test(lines_come_whole_whatever_the_pieces),
 		cmocka_unit_test(exchanges_survive_json),
 		cmocka_unit_test(damaged_exchanges_are_refused),

@@ -46,7 +46,7 @@ struct play {
 	int report_fd; /* (borrowed) */
 	int64_t started_ns;
 	struct player players[EXPERIMENT_ARMS_MAX];
-	size_t count;
+	size_t count; /* of those that were started */
 };
 
 /* ---- arms as processes */
@@ -183,6 +183,31 @@ static void watch_for_hung(struct play *play)
 	}
 }
 
+/*
+ * Starts the arms that are left: all at once, or where speed is measured the next one, for they
+ * would take the processor from each other. False when none is left.
+ */
+static bool start_arms(struct play *play)
+{
+	const struct experiment *experiment = play->experiment;
+	size_t before = play->count;
+
+	while (play->count < experiment->arm_count) {
+		struct player *player = &play->players[play->count];
+		int r = start_arm(play, player, &experiment->arms[play->count++]);
+
+		if (r < 0) {
+			struct why why = {0};
+
+			why_set(&why, r, "cannot start its process");
+			player->result = arm_failed_json(player->arm, why.text);
+		}
+		if (experiment->alone)
+			break;
+	}
+	return play->count > before;
+}
+
 static void gather(struct play *play)
 {
 	for (;;) {
@@ -194,8 +219,10 @@ static void gather(struct play *play)
 						     .events = POLLIN};
 			open += play->players[i].report_fd >= 0;
 		}
-		if (open == 0)
+		if (open == 0 && !start_arms(play))
 			return;
+		if (open == 0)
+			continue;
 		if (poll(waiting, play->count, 1000) > 0) {
 			for (size_t i = 0; i < play->count; i++) {
 				struct player *player = &play->players[i];
@@ -371,17 +398,6 @@ int play_experiment(const struct experiment *experiment, const struct play_optio
 	};
 	json_t *result;
 
-	for (size_t i = 0; i < experiment->arm_count; i++) {
-		struct player *player = &play.players[play.count++];
-		int r = start_arm(&play, player, &experiment->arms[i]);
-
-		if (r < 0) {
-			struct why why = {0};
-
-			why_set(&why, r, "cannot start its process");
-			player->result = arm_failed_json(player->arm, why.text);
-		}
-	}
 	gather(&play);
 	result = result_json(&play);
 	send_event(&play, json_pack("{s:s, s:o}", "event", "result", "result", result));

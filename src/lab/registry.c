@@ -25,12 +25,14 @@ const struct experiment *experiment_find(const char *id)
 
 double experiment_seconds(const struct experiment *experiment)
 {
-	double longest = 0;
+	double longest = 0, sum = 0;
 
-	for (size_t i = 0; i < experiment->arm_count; i++)
+	for (size_t i = 0; i < experiment->arm_count; i++) {
+		sum += experiment->arms[i].seconds;
 		if (experiment->arms[i].seconds > longest)
 			longest = experiment->arms[i].seconds;
-	return longest;
+	}
+	return experiment->alone ? sum : longest;
 }
 
 bool experiment_is_quick(const struct experiment *experiment)

@@ -26,7 +26,10 @@
 	EXPERIMENT(fin_wait1_retries)                                                              \
 	EXPERIMENT(linger_zero)                                                                    \
 	EXPERIMENT(linger_timeout)                                                                 \
-	EXPERIMENT(linger_off)
+	EXPERIMENT(linger_off)                                                                     \
+	EXPERIMENT(server_models)                                                                  \
+	EXPERIMENT(blocking_server)                                                                \
+	EXPERIMENT(backlog)
 
 #define EXPERIMENT(name) extern const struct experiment experiment_##name;
 EXPERIMENT_LIST
