@@ -107,9 +107,10 @@ static void read_some(struct blocking *b, bool wait, int64_t now_ns)
 	talk_received(&b->talk, b->work->plan, b->scratch, n < 0 ? -errno : n);
 }
 
-static void write_some(struct blocking *b, size_t length, int64_t now_ns)
+static void write_some(struct blocking *b, const struct talk_step *step, int64_t now_ns)
 {
-	ssize_t n = send(b->fd, b->scratch, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int more = step->last ? MSG_MORE : 0; /* the FIN, in the same segment */
+	ssize_t n = send(b->fd, b->scratch, step->length, MSG_DONTWAIT | MSG_NOSIGNAL | more);
 
 	if (n < 0 && errno == EAGAIN) {
 		rest(b, TALK_WRITE, POLLOUT, 0, now_ns);
@@ -168,7 +169,7 @@ static bool advance(struct blocking *b)
 		read_some(b, verb == TALK_READ, now_ns);
 		break;
 	case TALK_WRITE:
-		write_some(b, step.length, now_ns);
+		write_some(b, &step, now_ns);
 		break;
 	case TALK_SAY:
 		journal_said(work->journal, b->record.id, b->scratch, step.length, step.total);

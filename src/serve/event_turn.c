@@ -147,10 +147,11 @@ static ssize_t receive(struct event_loop *loop, uint32_t at)
 }
 
 /* The same for writing. */
-static ssize_t transmit(struct event_loop *loop, uint32_t at, size_t length)
+static ssize_t transmit(struct event_loop *loop, uint32_t at, const struct talk_step *step)
 {
 	struct slot *slot = slab_at(&loop->slab, at);
-	ssize_t n = send(slot->fd, loop->buffer, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+	int more = step->last ? MSG_MORE : 0; /* the FIN, in the same segment */
+	ssize_t n = send(slot->fd, loop->buffer, step->length, MSG_DONTWAIT | MSG_NOSIGNAL | more);
 
 	if (n < 0)
 		n = -errno;
@@ -211,16 +212,17 @@ static bool turn_read(struct event_loop *loop, uint32_t at, struct turn *turn)
 	return true;
 }
 
-static bool turn_write(struct event_loop *loop, uint32_t at, size_t length, struct turn *turn)
+static bool turn_write(struct event_loop *loop, uint32_t at, const struct talk_step *step,
+		       struct turn *turn)
 {
 	ssize_t n;
 
 	if (turn->steps-- <= 0)
 		return false;
-	n = transmit(loop, at, length);
+	n = transmit(loop, at, step);
 	turn->moved |= n > 0;
 	/* Less than there was to send: there is no more room now. An error is for the talk. */
-	return n < 0 ? n != -EAGAIN : (size_t)n == length;
+	return n < 0 ? n != -EAGAIN : (size_t)n == step->length;
 }
 
 /* Does one step; false when nothing more can be done now, or the slot is gone. */
@@ -240,7 +242,7 @@ static bool turn_step(struct event_loop *loop, uint32_t at, struct turn *turn)
 		turn->moved |= receive(loop, at) > 0;
 		return true;
 	case TALK_WRITE:
-		if (turn_write(loop, at, step.length, turn))
+		if (turn_write(loop, at, &step, turn))
 			return true;
 		park_for_peer(loop, at, READY_WRITE, turn->moved);
 		return false;

@@ -4,11 +4,13 @@
  *
  * Memory of a connection is protocol_state alone. While a request comes, it holds the parser: its
  * bounded size is in `offset`, its length in `number`, the rest in `bits`; from the last byte of
- * the request on, `offset` counts the answer's bytes sent.
+ * the request on, `offset` counts the answer's bytes sent, and `number` is the time in its Date.
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "serve/http_parse.h"
 #include "serve/protocols.h"
@@ -42,7 +44,7 @@ static struct http_parse load(const struct protocol_state *state)
 
 static void store(struct protocol_state *state, const struct http_parse *parse, enum stage next)
 {
-	state->number = parse->length;
+	state->number = next == ANSWERING ? 0 : parse->length;
 	state->offset = next == ASKING ? parse->size : 0;
 	state->bits = (uint32_t)parse->state | (uint32_t)parse->match << 8 |
 		      (uint32_t)parse->flags << 16 | (uint32_t)parse->trouble << 24 |
@@ -106,6 +108,28 @@ static void add_number(struct answer *answer, size_t number)
 	add(answer, at);
 }
 
+/*
+ * RFC 9110, 5.6.7 and 6.6.1: who has a clock tells the time. Made once a second; always of one
+ * length, so that an answer has its length whenever it is made.
+ */
+static const char *date(time_t at)
+{
+	static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+	static const char months[][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+					 "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+	static _Thread_local time_t made_for;
+	static _Thread_local char text[64] = "Thu, 01 Jan 1970 00:00:00 GMT";
+	struct tm tm;
+
+	if (made_for == at || !gmtime_r(&at, &tm))
+		return text;
+	snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday],
+		 tm.tm_mday, months[tm.tm_mon], (tm.tm_year + 1900) % 10000, tm.tm_hour, tm.tm_min,
+		 tm.tm_sec);
+	made_for = at;
+	return text;
+}
+
 static void make_answer(const struct protocol_state *state, const struct serve_plan *plan,
 			struct answer *ret)
 {
@@ -116,6 +140,8 @@ static void make_answer(const struct protocol_state *state, const struct serve_p
 	ret->head_length = 0;
 	add(ret, "HTTP/1.1 ");
 	add(ret, status);
+	add(ret, "\r\nDate: ");
+	add(ret, date((time_t)state->number));
 	add(ret, "\r\nServer: contest\r\nContent-Type: text/plain\r\nContent-Length: ");
 	add_number(ret, body);
 	if (!http_keeps(&parse))
@@ -173,6 +199,8 @@ static size_t give(struct protocol_state *state, const struct serve_plan *plan, 
 	default:
 		return 0;
 	}
+	if (!state->number)
+		state->number = time(NULL);
 	make_answer(state, plan, &answer);
 	if (offset < answer.head_length) {
 		length = lesser(room, answer.head_length - offset);

@@ -18,12 +18,14 @@
 #include "serve/talk_testing.h"
 
 #define HEAD_OF(status, length)                                                                    \
-	"HTTP/1.1 " status                                                                         \
+	"HTTP/1.1 " status "\r\nDate: " ANY_DATE                                                   \
 	"\r\nServer: contest\r\nContent-Type: text/plain\r\nContent-Length: " length "\r\n"
-#define CLOSING "Connection: close\r\n"
-#define KEEPING "Connection: keep-alive\r\n"
-#define BODY	"0123456789012"
-#define H	"Host: a\r\n"
+/* Whatever time it was, once it is seen to be one. */
+#define ANY_DATE "Day, 00 Mon 0000 00:00:00 GMT"
+#define CLOSING	 "Connection: close\r\n"
+#define KEEPING	 "Connection: keep-alive\r\n"
+#define BODY	 "0123456789012"
+#define H	 "Host: a\r\n"
 
 struct conversation {
 	const struct serve_protocol *protocol;
@@ -69,6 +71,23 @@ static const struct conversation conversations[] = {
 	 HEAD_OF("505 HTTP Version Not Supported", "31") CLOSING "\r\n", "", 1, true},
 };
 
+/* Each Date of what it got, which is one of RFC 9110, 5.6.7, becomes ANY_DATE. */
+static void settle_dates(struct peer *peer)
+{
+	char *at = peer->got;
+
+	peer->got[peer->got_length] = '\0';
+	while ((at = strstr(at, "\r\nDate: "))) {
+		struct tm tm = {0};
+		const char *end = strptime(at += 8, "%a, %d %b %Y %T GMT", &tm);
+
+		assert_non_null(end);
+		assert_int_equal(end - at, strlen(ANY_DATE));
+		assert_true(labs((long)(timegm(&tm) - time(NULL))) < 600);
+		memcpy(at, ANY_DATE, strlen(ANY_DATE));
+	}
+}
+
 static void check(const struct conversation *expected, const struct peer *peer, const char *how,
 		  size_t n)
 {
@@ -104,6 +123,7 @@ static void run(const struct conversation *conversation, struct peer *peer, size
 	/* chat sees "quit" without an end only with the FIN */
 	peer->ends |= peer->says[peer->length - 1] == 't';
 	peer_run(peer, &plan);
+	settle_dates(peer);
 	if (peer->ends && conversation->closes)
 		peer->last.ending = ENDED_BY_US;
 }

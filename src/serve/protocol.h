@@ -18,7 +18,8 @@
  * connections cost little. All zero at the beginning. */
 struct protocol_state {
 	uint64_t offset; /* output produced and sent so far of the current answer */
-	int64_t number;	 /* daytime: the time told; http: body bytes of the request still to come */
+	int64_t number;	 /* daytime, http: the time told; http before: what is to come of a request
+			  */
 	uint32_t bits;	 /* flags and parser state, the protocol's own */
 	uint32_t held;	 /* bytes at buffer */
 	char *buffer;	 /* bytes that must be kept between calls, or NULL (owned; freed by talk) */

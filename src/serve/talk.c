@@ -154,6 +154,21 @@ static void take_kept(struct talk *talk, const struct serve_plan *plan)
 	memmove(state->buffer, state->buffer + n, state->held);
 }
 
+/*
+ * Whether close() follows at once when @length bytes are sent. Then they may wait for the FIN
+ * (MSG_MORE), and both travel in one segment. The protocol tells by a copy of its state: that is
+ * plain data, as long as it keeps no buffer.
+ */
+static bool is_last(const struct talk *talk, const struct serve_plan *plan, size_t length)
+{
+	struct protocol_state copy = talk->protocol;
+
+	if (plan->closing != SERVE_CLOSE_ACTIVE || plan->close_after_ns > 0 || copy.buffer ||
+	    talk->flags & FAILED)
+		return false;
+	return plan->protocol->sent(&copy, plan, length) == PROTOCOL_LAST;
+}
+
 /* Whether the engine has something to do for the protocol, and what. */
 static bool give(struct talk *talk, const struct serve_plan *plan, char *buffer, size_t room,
 		 struct talk_step *ret, enum talk_verb *ret_verb)
@@ -165,6 +180,7 @@ static bool give(struct talk *talk, const struct serve_plan *plan, char *buffer,
 	n = (ssize_t)protocol->give(&talk->protocol, plan, buffer, room);
 	if (n > 0) {
 		ret->length = (size_t)n;
+		ret->last = is_last(talk, plan, ret->length);
 		*ret_verb = talk->flags & TURNED ? TALK_LOOK : TALK_WRITE;
 		return true;
 	}
@@ -228,7 +244,10 @@ static bool is_due(struct talk *talk, const struct serve_plan *plan, int64_t now
 
 static bool must_look(const struct talk *talk, const struct serve_plan *plan)
 {
-	return plan->closing != SERVE_CLOSE_UNREAD && talk->looks < LOOKS_MAX &&
+	/* Our FIN need not wait until a peer in error has sent all: it is read after that. */
+	uint8_t most = talk->flags & FAILED && lingers(talk, plan) ? 1 : LOOKS_MAX;
+
+	return plan->closing != SERVE_CLOSE_UNREAD && talk->looks < most &&
 	       !(talk->flags & (FIN | LOOKED | SHUT));
 }
 

@@ -21,8 +21,8 @@
  *	    begins, whichever it is.
  * How it goes on, close_after_ns later (TALK_WAIT):
  *	active   LOOK (what lies unread is thrown away, as it would make close() send RST), CLOSE.
- *	         After an HTTP error, SHUT, and what comes is thrown away up to the FIN or 1 MiB:
- *	         the peer may still be sending, and an RST would take the answer from it.
+ *	         After an HTTP error, one LOOK, SHUT, and what comes is thrown away up to the FIN or
+ *	         1 MiB: the peer may still be sending, and an RST would take the answer from it.
  *	passive  CLOSE
  *	never    LEAK, without TALK_WAIT: CLOSE-WAIT
  *	half     LOOK, SHUT, READ up to the peer's FIN, CLOSE
@@ -57,6 +57,7 @@ enum talk_verb {
 
 struct talk_step {
 	size_t length;		  /* of WRITE, SAY */
+	bool last;		  /* of WRITE: when all is sent, a plain close follows at once */
 	uint64_t total;		  /* of SAY: bytes that the peer has said with this line */
 	int64_t until_ns;	  /* of WAIT */
 	int linger;		  /* of CLOSE */

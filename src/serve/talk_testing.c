@@ -96,8 +96,9 @@ static bool step(struct run *run, struct talk *talk, const struct serve_plan *pl
 
 	/* Asked again, it says the same. */
 	assert(talk_next(talk, plan, run->now, buffer, room, &again) == verb);
-	assert(again.length == step.length && again.until_ns == step.until_ns);
-	trace(peer, letters[verb]);
+	assert(again.length == step.length && again.until_ns == step.until_ns &&
+	       again.last == step.last);
+	trace(peer, verb == TALK_WRITE && step.last ? 'F' : letters[verb]);
 	switch (verb) {
 	case TALK_READ:
 	case TALK_LOOK:

@@ -1,6 +1,7 @@
 /*
  * A peer without sockets, for tests: what it sends, in which pieces, and what a talk does with it.
- * The trace is a letter for each step, runs of the same step as one.
+ * The trace is a letter for each step, runs of the same step as one; F is a write with
+ * which the FIN may go.
  */
 #ifndef CONTEST_SERVE_TALK_TESTING_H
 #define CONTEST_SERVE_TALK_TESTING_H
