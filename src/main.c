@@ -4,8 +4,8 @@
 
 int main(int argc, char *argv[])
 {
-	setlocale(LC_ALL, "");
-	/* Numbers are printed the same everywhere: JSON and scripts read them. */
-	setlocale(LC_NUMERIC, "C");
+	/* Characters alone: numbers and messages are the same everywhere, JSON and scripts read
+	 * them, and each file of a locale is a mapping that a forked server would copy. */
+	setlocale(LC_CTYPE, "");
 	return cli_main(commands, argc, argv);
 }

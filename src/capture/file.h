@@ -1,4 +1,8 @@
-/* Capture files: pcap and pcapng in, compressed ones too, pcapng out (libwiretap). */
+/*
+ * Capture files: pcap and pcapng in, compressed ones too, pcapng out. Done by libwiretap, which is
+ * loaded at the first call and stays; where it is missing, calls end with -ELIBACC, or -ELIBBAD
+ * where it is not the one that we were compiled for, and @why names the package.
+ */
 #ifndef CONTEST_CAPTURE_FILE_H
 #define CONTEST_CAPTURE_FILE_H
 

@@ -39,18 +39,20 @@ static int add_interface(struct reader *reader, const char *name, int encap)
 	if (link < 0)
 		return why_say(reader->why, -EBADMSG,
 			       "cannot read %s: link type without number: %s", reader->name,
-			       wtap_encap_description(encap));
+			       wiretap.wtap_encap_description(encap));
 	r = packet_list_add_interface(reader->list, name, (enum packet_link)link);
 	return r < 0 ? why_set(reader->why, r, "cannot read %s", reader->name) : r;
 }
 
 static int take_interface(struct reader *reader, wtap_block_t block)
 {
-	const wtapng_if_descr_mandatory_t *description = wtap_block_get_mandatory_data(block);
+	const wtapng_if_descr_mandatory_t *description =
+		wiretap.wtap_block_get_mandatory_data(block);
 	char *name;
 	int r;
 
-	if (wtap_block_get_string_option_value(block, OPT_IDB_NAME, &name) != WTAP_OPTTYPE_SUCCESS)
+	if (wiretap.wtap_block_get_string_option_value(block, OPT_IDB_NAME, &name) !=
+	    WTAP_OPTTYPE_SUCCESS)
 		name = "";
 	r = ARRAY_ROOM(reader->interfaces, reader->interface_capacity, reader->interface_count);
 	if (r < 0)
@@ -68,7 +70,7 @@ static int take_interfaces(struct reader *reader)
 	wtap_block_t block;
 	int r = 0;
 
-	while (r == 0 && (block = wtap_get_next_interface_description(reader->file)))
+	while (r == 0 && (block = wiretap.wtap_get_next_interface_description(reader->file)))
 		r = take_interface(reader, block);
 	return r;
 }
@@ -118,7 +120,7 @@ static int join_comments(wtap_block_t block, char **ret)
 	CLEANUP_FREE char *all = NULL;
 	char *comment;
 
-	for (guint i = 0; block && wtap_block_get_nth_string_option_value(
+	for (guint i = 0; block && wiretap.wtap_block_get_nth_string_option_value(
 					   block, OPT_COMMENT, i, &comment) == WTAP_OPTTYPE_SUCCESS;
 	     i++) {
 		char *joined;
@@ -183,11 +185,11 @@ static int take_records(struct reader *reader, size_t limit, wtap_rec *rec, Buff
 	while (r == 0) {
 		if (limit && reader->list->count >= limit)
 			return 0;
-		if (!wtap_read(reader->file, rec, buffer, &error, &info, &offset))
+		if (!wiretap.wtap_read(reader->file, rec, buffer, &error, &info, &offset))
 			break;
 		if (rec->rec_type == REC_TYPE_PACKET)
 			r = take_packet(reader, rec, ws_buffer_start_ptr(buffer));
-		wtap_rec_reset(rec);
+		wiretap.wtap_rec_reset(rec);
 	}
 	if (error)
 		return wiretap_why(reader->why, "read", reader->name, error, info);
@@ -201,13 +203,13 @@ static int read_list(struct reader *reader, size_t limit)
 	Buffer buffer;
 	int r;
 
-	wtap_rec_init(&rec);
-	ws_buffer_init(&buffer, 2048);
+	wiretap.wtap_rec_init(&rec);
+	wiretap.ws_buffer_init(&buffer, 2048);
 	r = take_interfaces(reader);
 	if (r == 0)
 		r = take_records(reader, limit, &rec, &buffer);
-	ws_buffer_free(&buffer);
-	wtap_rec_cleanup(&rec);
+	wiretap.ws_buffer_free(&buffer);
+	wiretap.wtap_rec_cleanup(&rec);
 	return r;
 }
 
@@ -222,14 +224,16 @@ int capture_read(const char *path, size_t limit_packets, struct packet_list *ret
 	gchar *info = NULL;
 	int error, r;
 
-	wiretap_prepare();
-	reader.file = wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &info, FALSE);
+	r = wiretap_prepare(why);
+	if (r < 0)
+		return r;
+	reader.file = wiretap.wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &info, FALSE);
 	if (!reader.file)
 		return wiretap_why(why, "read", reader.name, error, info);
 
 	packet_list_init(&list);
 	r = read_list(&reader, limit_packets);
-	wtap_close(reader.file);
+	wiretap.wtap_close(reader.file);
 	free(reader.interfaces);
 	if (r < 0) {
 		packet_list_done(&list);

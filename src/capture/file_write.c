@@ -17,27 +17,27 @@ struct head {
 
 static void head_done(struct head *head)
 {
-	wtap_block_array_free(head->sections);
-	wtap_free_idb_info(head->interfaces);
+	wiretap.wtap_block_array_free(head->sections);
+	wiretap.wtap_free_idb_info(head->interfaces);
 }
 
 static void block_add_string(wtap_block_t block, guint option, const char *text)
 {
-	wtap_block_add_string_option(block, option, text, strlen(text));
+	wiretap.wtap_block_add_string_option(block, option, text, strlen(text));
 }
 
 static void head_add_section(struct head *head)
 {
-	wtap_block_t block = wtap_block_create(WTAP_BLOCK_SECTION);
+	wtap_block_t block = wiretap.wtap_block_create(WTAP_BLOCK_SECTION);
 
 	block_add_string(block, OPT_SHB_USERAPPL, "contest");
-	g_array_append_val(head->sections, block);
+	wiretap.g_array_append_vals(head->sections, &block, 1);
 }
 
 static void head_add_interface(struct head *head, const char *name, int encap)
 {
-	wtap_block_t block = wtap_block_create(WTAP_BLOCK_IF_ID_AND_INFO);
-	wtapng_if_descr_mandatory_t *description = wtap_block_get_mandatory_data(block);
+	wtap_block_t block = wiretap.wtap_block_create(WTAP_BLOCK_IF_ID_AND_INFO);
+	wtapng_if_descr_mandatory_t *description = wiretap.wtap_block_get_mandatory_data(block);
 
 	description->wtap_encap = encap;
 	description->time_units_per_second = 1000000000;
@@ -45,16 +45,16 @@ static void head_add_interface(struct head *head, const char *name, int encap)
 	description->snap_len = WTAP_MAX_PACKET_SIZE_STANDARD;
 	if (*name)
 		block_add_string(block, OPT_IDB_NAME, name);
-	wtap_block_add_uint8_option(block, OPT_IDB_TSRESOL, 9);
-	g_array_append_val(head->interfaces->interface_data, block);
+	wiretap.wtap_block_add_uint8_option(block, OPT_IDB_TSRESOL, 9);
+	wiretap.g_array_append_vals(head->interfaces->interface_data, &block, 1);
 }
 
 /* 0, or -EINVAL for a link type that pcapng has no number for. Owned by the caller either way. */
 static int head_fill(struct head *head, const struct packet_list *list, struct why *why)
 {
-	head->sections = g_array_new(FALSE, FALSE, sizeof(wtap_block_t));
-	head->interfaces = g_new0(wtapng_iface_descriptions_t, 1);
-	head->interfaces->interface_data = g_array_new(FALSE, FALSE, sizeof(wtap_block_t));
+	head->sections = wiretap.g_array_new(FALSE, FALSE, sizeof(wtap_block_t));
+	head->interfaces = wiretap.g_malloc0(sizeof(*head->interfaces));
+	head->interfaces->interface_data = wiretap.g_array_new(FALSE, FALSE, sizeof(wtap_block_t));
 	head_add_section(head);
 
 	for (size_t i = 0; i < list->interface_count; i++) {
@@ -76,7 +76,7 @@ static bool write_packet(wtap_dumper *dumper, const struct packet *packet, int e
 	wtap_rec rec;
 	bool written;
 
-	wtap_rec_init(&rec);
+	wiretap.wtap_rec_init(&rec);
 	rec.rec_type = REC_TYPE_PACKET;
 	rec.presence_flags = WTAP_HAS_TS | WTAP_HAS_CAP_LEN | WTAP_HAS_INTERFACE_ID;
 	rec.ts.secs = packet->time_ns / 1000000000;
@@ -86,13 +86,13 @@ static bool write_packet(wtap_dumper *dumper, const struct packet *packet, int e
 	rec.rec_header.packet_header.len = packet->length;
 	rec.rec_header.packet_header.pkt_encap = encap;
 	rec.rec_header.packet_header.interface_id = packet->interface;
-	rec.block = wtap_block_create(WTAP_BLOCK_PACKET);
+	rec.block = wiretap.wtap_block_create(WTAP_BLOCK_PACKET);
 	if (packet->comment)
 		block_add_string(rec.block, OPT_COMMENT, packet->comment);
-	written = wtap_dump(dumper, &rec, packet->data, error, info);
-	wtap_block_unref(rec.block);
+	written = wiretap.wtap_dump(dumper, &rec, packet->data, error, info);
+	wiretap.wtap_block_unref(rec.block);
 	rec.block = NULL;
-	wtap_rec_cleanup(&rec);
+	wiretap.wtap_rec_cleanup(&rec);
 	return written;
 }
 
@@ -128,12 +128,12 @@ static int write_file(int fd, const struct head *head, const struct packet_list 
 	gchar *info = NULL;
 	int error = 0, r;
 
-	dumper = wtap_dump_fdopen(fd, wtap_pcapng_file_type_subtype(), WTAP_UNCOMPRESSED, &params,
-				  &error, &info);
+	dumper = wiretap.wtap_dump_fdopen(fd, wiretap.wtap_pcapng_file_type_subtype(),
+					  WTAP_UNCOMPRESSED, &params, &error, &info);
 	if (!dumper)
 		return wiretap_why(why, "write", "the capture", error, info);
 	r = write_packets(dumper, list, why);
-	if (!wtap_dump_close(dumper, NULL, &error, &info) && r == 0)
+	if (!wiretap.wtap_dump_close(dumper, NULL, &error, &info) && r == 0)
 		r = wiretap_why(why, "write", "the capture", error, info);
 	return r;
 }
@@ -147,7 +147,9 @@ int capture_write(int fd, const struct packet_list *list, struct why *why)
 	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
 		return why_set(why, -EBADF, "cannot write the capture");
 
-	wiretap_prepare();
+	r = wiretap_prepare(why);
+	if (r < 0)
+		return r;
 	r = head_fill(&head, list, why);
 	if (r == 0) {
 		copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);

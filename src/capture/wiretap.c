@@ -3,10 +3,10 @@
 #include <errno.h>
 #include <string.h>
 #include <threads.h>
-#include <wiretap/pcap-encap.h>
-#include <wsutil/wslog.h>
 
 #include "base/cleanup.h"
+
+struct wiretap wiretap;
 
 static wtap_open_return_val open_nothing(wtap *file, int *error, gchar **info)
 {
@@ -30,30 +30,38 @@ static void forget_formats(void)
 		.open_routine = open_nothing,
 	};
 
-	wtap_register_open_info(&nothing, FALSE);
-	for (size_t i = 0; open_routines[i].name;) {
-		const char *name = open_routines[i].name;
+	wiretap.wtap_register_open_info(&nothing, FALSE);
+	/* It moves when formats come and go. */
+	for (size_t i = 0; (*wiretap.open_routines)[i].name;) {
+		const char *name = (*wiretap.open_routines)[i].name;
 
 		if (strstr(name, "pcap") || strcmp(name, nothing.name) == 0)
 			i++;
 		else
-			wtap_deregister_open_info(name);
+			wiretap.wtap_deregister_open_info(name);
 	}
 }
 
+static int loading_error;
+static struct why loading_why;
+
 static void prepare(void)
 {
+	loading_error = wiretap_load(WIRETAP_SONAME, &wiretap, &loading_why);
+	if (loading_error < 0)
+		return;
 	/* Parts below cmd/ never print, what they call does not either. */
-	ws_log_set_level(LOG_LEVEL_ERROR);
-	wtap_init(FALSE);
+	wiretap.ws_log_set_level(LOG_LEVEL_ERROR);
+	wiretap.wtap_init(FALSE);
 	forget_formats();
 }
 
-void wiretap_prepare(void)
+int wiretap_prepare(struct why *why)
 {
 	static once_flag once = ONCE_FLAG_INIT;
 
 	call_once(&once, prepare);
+	return loading_error < 0 ? why_say(why, loading_error, "%s", loading_why.text) : 0;
 }
 
 static int wiretap_errno(int error)
@@ -79,17 +87,17 @@ static int wiretap_errno(int error)
 int wiretap_why(struct why *why, const char *verb, const char *file, int error, gchar *info)
 {
 	const char *reason = error == WTAP_ERR_FILE_UNKNOWN_FORMAT ? "neither pcap nor pcapng"
-								   : wtap_strerror(error);
+								   : wiretap.wtap_strerror(error);
 
 	why_say(why, 0, info ? "cannot %s %s: %s (%s)" : "cannot %s %s: %s", verb, file, reason,
 		info);
-	g_free(info);
+	(wiretap.g_free)(info); /* glib 2.78 has a macro of that name */
 	return wiretap_errno(error);
 }
 
 int wiretap_encap(enum packet_link link)
 {
-	int encap = wtap_pcap_encap_to_wtap_encap((int)link);
+	int encap = wiretap.wtap_pcap_encap_to_wtap_encap((int)link);
 
 	return encap == WTAP_ENCAP_UNKNOWN ? -EINVAL : encap;
 }
@@ -109,10 +117,10 @@ int wiretap_link(int encap)
 	if (encap == WTAP_ENCAP_UNKNOWN)
 		return PACKET_LINK_OTHER;
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (wtap_pcap_encap_to_wtap_encap((int)known[i]) == encap)
+		if (wiretap.wtap_pcap_encap_to_wtap_encap((int)known[i]) == encap)
 			return (int)known[i];
 	for (int link = 0; link < NUMBERS; link++)
-		if (wtap_pcap_encap_to_wtap_encap(link) == encap)
+		if (wiretap.wtap_pcap_encap_to_wtap_encap(link) == encap)
 			return link;
 	return -EINVAL;
 }

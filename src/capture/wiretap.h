@@ -2,13 +2,15 @@
 #ifndef CONTEST_CAPTURE_WIRETAP_H
 #define CONTEST_CAPTURE_WIRETAP_H
 
-#include <wiretap/wtap.h>
-
 #include "base/why.h"
 #include "capture/packet.h"
+#include "capture/wiretap_load.h"
 
-/* Sets the library up, once in a process. */
-void wiretap_prepare(void);
+/* The library's functions; wiretap_prepare() first, for what follows here too. */
+extern struct wiretap wiretap;
+
+/* Loads the library and sets it up, once in a process: 0, or what wiretap_load() says. */
+int wiretap_prepare(struct why *why);
 
 /*
  * "cannot read FILE: …" in @why for @error and @info as a wtap_ function left them. Frees @info
