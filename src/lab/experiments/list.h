@@ -15,10 +15,14 @@
 	EXPERIMENT(time_wait_length)                                                               \
 	EXPERIMENT(five_tuple)                                                                     \
 	EXPERIMENT(port_exhaustion)                                                                \
+	EXPERIMENT(port_selection)                                                                 \
 	EXPERIMENT(reuse_server_side)                                                              \
 	EXPERIMENT(reuse_client_side)                                                              \
 	EXPERIMENT(reuse_other_port)                                                               \
+	EXPERIMENT(reuse_needs_timestamps)                                                         \
+	EXPERIMENT(reuse_delay)                                                                    \
 	EXPERIMENT(reuseaddr_restart)                                                              \
+	EXPERIMENT(reuseaddr_is_not_tw_reuse)                                                      \
 	EXPERIMENT(timestamps_both_ends)                                                           \
 	EXPERIMENT(fin_wait2_timeout)                                                              \
 	EXPERIMENT(fin_wait2_to_time_wait)                                                         \

@@ -6,8 +6,15 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "lab/experiments/common.h"
 
 #define FIRST_PORT 40000
+
+int ports_spare_time_wait(struct stage *stage, size_t holder)
+{
+	return lose_segments(stage, holder == STAGE_CLIENT ? STAGE_SERVER : STAGE_CLIENT,
+			     TCP_FLAG_RST, "a RST would end TIME-WAIT");
+}
 
 int ports_cut(struct stage *stage, size_t count, long tw_reuse)
 {
@@ -15,6 +22,8 @@ int ports_cut(struct stage *stage, size_t count, long tw_reuse)
 
 	snprintf(range, sizeof(range), "%d %zu", FIRST_PORT, FIRST_PORT + count - 1);
 	TRY(stage, stage_sysctl_text(stage, STAGE_CLIENT, "net.ipv4.ip_local_port_range", range));
+	if (stage->wire)
+		TRY(stage, ports_spare_time_wait(stage, STAGE_CLIENT));
 	return stage_sysctl(stage, STAGE_CLIENT, "net.ipv4.tcp_tw_reuse", tw_reuse);
 }
 
@@ -27,18 +36,16 @@ static int close_in_order(struct stage *stage, int *first, int *second)
 	return 0;
 }
 
-int ports_spend(struct stage *stage, int listener, uint16_t port, size_t limit, bool client_first,
-		struct ports_spent *ret)
+int ports_spend_as(struct stage *stage, const struct pair_options *options, int listener,
+		   size_t limit, bool client_first, struct ports_spent *ret)
 {
-	struct pair_options options = PAIR_DEFAULT;
 	struct ports_spent spent = {0};
 	struct tcp_key last = {0};
 
-	options.port = port;
 	while (spent.connections < limit) {
 		CLEANUP_CLOSE int client = -1, server = -1;
 		struct tcp_key key;
-		int r = stage_connect(stage, &options, 5, &client, &key);
+		int r = stage_connect(stage, options, 5, &client, &key);
 
 		if (r < 0) {
 			spent.error = -r;
@@ -57,6 +64,15 @@ int ports_spend(struct stage *stage, int listener, uint16_t port, size_t limit, 
 		stage_outcome(stage, STAGE_CLIENT, &last, STATE_BIT(TCP_TIME_WAIT), 3);
 	*ret = spent;
 	return 0;
+}
+
+int ports_spend(struct stage *stage, int listener, uint16_t port, size_t limit, bool client_first,
+		struct ports_spent *ret)
+{
+	struct pair_options options = PAIR_DEFAULT;
+
+	options.port = port;
+	return ports_spend_as(stage, &options, listener, limit, client_first, ret);
 }
 
 size_t ports_in_time_wait(struct stage *stage, size_t host)

@@ -4,6 +4,12 @@
 
 #include "lab/stage.h"
 
+/*
+ * TIME-WAIT older than this may be reused with tcp_tw_reuse: more than tcp_tw_reuse_delay, 1 s,
+ * which the kernel counts in whole seconds before 6.14.
+ */
+#define PORTS_OLD_ENOUGH_S 2.2
+
 struct ports_spent {
 	size_t connections;	  /* that came about */
 	int error;		  /* errno of the connect() that did not; 0: none failed */
@@ -11,8 +17,16 @@ struct ports_spent {
 	int64_t failed_ns;	  /* when connect() failed; 0: it did not */
 };
 
+/*
+ * Loses every RST towards @holder of TIME-WAIT. On a busy machine a FIN is answered late and sent
+ * again; TIME-WAIT acknowledges what still comes of it, its peer, which is gone by then, answers
+ * with a RST, and that deletes TIME-WAIT (RFC 1337; net/ipv4/tcp_minisocks.c,
+ * tcp_timewait_state_process(), 6.18): its port would be free. The rule's number, or -errno.
+ */
+int ports_spare_time_wait(struct stage *stage, size_t holder);
+
 /* Cuts the client's ip_local_port_range to @count ports, from 40000 up, and turns tcp_tw_reuse
- * to @tw_reuse. */
+ * to @tw_reuse. On a wire TIME-WAIT at the client is spared (see above). */
 int ports_cut(struct stage *stage, size_t count, long tw_reuse);
 
 /*
@@ -23,6 +37,10 @@ int ports_cut(struct stage *stage, size_t count, long tw_reuse);
  */
 int ports_spend(struct stage *stage, int listener, uint16_t port, size_t limit, bool client_first,
 		struct ports_spent *ret);
+
+/* The same with client sockets as @options say: their port (the server's), their prepare(). */
+int ports_spend_as(struct stage *stage, const struct pair_options *options, int listener,
+		   size_t limit, bool client_first, struct ports_spent *ret);
 
 /* Sockets in TIME-WAIT on @host now. */
 size_t ports_in_time_wait(struct stage *stage, size_t host);
