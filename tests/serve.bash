@@ -34,7 +34,7 @@ inside() {
 # wait_for COMMAND…: until it succeeds.
 wait_for() {
 	local tries
-	for ((tries = 0; tries < 600; tries++)); do
+	for ((tries = 0; tries < 1200; tries++)); do
 		"$@" >/dev/null 2>&1 && return 0
 		sleep 0.05
 	done
@@ -125,9 +125,17 @@ server_pids() {
 
 # Engines that this kernel lets run.
 working_engines() {
-	local engine
-	for engine in epoll poll select thread fork uring; do
+	local engine known=$BATS_FILE_TMPDIR/engines
+	[ -s "$known" ] || for engine in epoll poll select thread fork uring; do
 		inside "$CONTEST" serve --listen 127.0.0.1 --port 0 --engine "$engine" \
 			--duration 1ms >/dev/null 2>&1 && echo "$engine"
-	done
+	done >"$known"
+	cat "$known"
+}
+
+# nc is a name of several programs; skips the test where it is not the one that can end with its
+# input.
+needs_nc() {
+	needs nc
+	nc -h 2>&1 | grep -q -e '-N.*EOF' || skip "nc is not OpenBSD's"
 }

@@ -16,7 +16,7 @@ setup() {
 alone() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	# shellcheck disable=SC2163 # the function that it names
-	export -f "$1" serve visit wait_until end has_line
+	export -f "$1" serve visit ask wait_until end has_line summary crowd as_nobody
 	local as_root=(--map-root-user --user)
 	[ "$(id -u)" -ne 0 ] || as_root=()
 	timeout 60 unshare "${as_root[@]}" --net --pid --fork --mount-proc --kill-child \
@@ -31,9 +31,10 @@ alone() {
 
 # serve OPTIONS…: a server in the background, as $pid, which listens at $port (the first one).
 # Its streams are out and err. The shell ignores SIGINT in such processes; a person's does not.
+# as=(COMMAND…): what starts it, if the story says so.
 serve() {
 	: >out
-	env --default-signal=INT "$CONTEST" serve "$@" >out 2>err &
+	env --default-signal=INT "${as[@]}" "$CONTEST" serve "$@" >out 2>err &
 	pid=$!
 	wait_until has_line '^listening on ' out
 	port=$(sed -n '1s/.*://p' out)
@@ -56,6 +57,34 @@ wait_until() {
 # visit [ADDRESS]: one connection; prints what the server sends.
 visit() {
 	timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2" && cat <&3' bash "${1:-127.0.0.1}" "$port"
+}
+
+# ask: one line to an echo server, and its answer, printed.
+ask() {
+	timeout 20 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && echo hello >&3 && head -n 1 <&3' \
+		bash "$port"
+}
+
+# crowd N: as many connections that say nothing, held by a process, $crowd.
+crowd() {
+	timeout 50 bash -c 'for i in $(seq "$2"); do exec {fd}<>"/dev/tcp/127.0.0.1/$1"; done
+		exec sleep 50' bash "$port" "$1" &
+	crowd=$!
+}
+
+# summary FILTER: the summary of --json, by jq; all must be true.
+summary() {
+	sed -n '/^{$/,$p' out | jq -e "$1"
+}
+
+# Root is bound by no limit of processes: the server is to run as somebody ($user) who has none yet.
+as_nobody() {
+	as=() user=$(id -u)
+	# In a user namespace root is the user outside, who is bound.
+	[ "$(awk '{ print $1, $2, $3 }' /proc/self/uid_map)" = '0 0 4294967295' ] || return 0
+	user=64321
+	as=(setpriv --reuid "$user" --regid "$user" --clear-groups)
+	"${as[@]}" test -x "$CONTEST"
 }
 
 # end [SIGNAL]: asks the server to end, and expects status 0.
@@ -181,11 +210,11 @@ listening on 0.0.0.0:5000' ]
 }
 
 @test "a port below 1024 without the privilege says how to get it" {
-	needs capsh
+	needs setpriv
 	story() {
 		status=0
-		capsh --drop=cap_net_bind_service -- -c '"$CONTEST" serve --listen 127.0.0.1 --port 80' \
-			>out 2>err || status=$?
+		setpriv --bounding-set -net_bind_service \
+			"$CONTEST" serve --listen 127.0.0.1 --port 80 >out 2>err || status=$?
 		[ "$status" -eq 3 ]
 		grep -q 'cannot listen on 127.0.0.1:80: ports below 1024 need CAP_NET_BIND_SERVICE' err
 	}
@@ -227,7 +256,7 @@ listening on 0.0.0.0:5000' ]
 		serve --listen 127.0.0.1 --port 0 --json
 		for _ in 1 2 3; do visit; done
 		end
-		sed -n '/^{/,$p' out >summary.json
+		sed -n '/^{$/,$p' out >summary.json
 		jq -e '.schema == "contest.serve/1" and .accepted == 3 and .answers == 3 and
 			.accepted == .closed_by_us + .closed_by_peer + .reset + .open and
 			.bytes_out == 78 and .tasks_max > 0 and .errors == {} and
@@ -236,6 +265,49 @@ listening on 0.0.0.0:5000' ]
 	alone story
 	/usr/bin/python3 -c 'import jsonschema' 2>/dev/null || skip "python3-jsonschema is not installed"
 	/usr/bin/python3 -m jsonschema -i summary.json "$root/docs/contest.serve.1.schema.json"
+}
+
+@test "the summary as JSON is found behind all other lines" {
+	story() {
+		serve --listen 127.0.0.1 --port 0 --log - --log-format json --json
+		visit
+		end
+		[ "$(grep -c '^{' out)" -eq 3 ]
+		summary '.accepted == 1'
+		tail -n 1 out | grep -qx '}'
+	}
+	alone story
+}
+
+@test "without --close each protocol closes in its usual way" {
+	story() {
+		while read -r protocol close; do
+			serve --listen 127.0.0.1 --port 0 --protocol "$protocol" --duration 1ms --json
+			wait "$pid"
+			summary ".close == \"$close\""
+		done <<<'daytime active
+echo passive
+discard passive
+chargen passive
+chat active
+http active'
+		serve --listen 127.0.0.1 --port 0 --protocol chargen --close rst --duration 1ms --json
+		wait "$pid"
+		summary '.close == "rst"'
+		# It goes on answering, until the peer closes.
+		serve --listen 127.0.0.1 --port 0 --protocol echo --json
+		exec 3<>"/dev/tcp/127.0.0.1/$port"
+		for line in one two; do
+			echo "$line" >&3
+			read -r answer <&3
+			[ "$answer" = "$line" ]
+		done
+		exec 3>&-
+		wait_until bash -c 'kill -USR1 "$1"; grep -q "by the peer 1" err' bash "$pid"
+		end
+		summary '.closed_by_peer == 1'
+	}
+	alone story
 }
 
 @test "SIGUSR1 prints the counters and the server goes on" {
@@ -356,12 +428,50 @@ listening on 0.0.0.0:5000' ]
 	story() {
 		serve --listen 127.0.0.1 --port 0 --processes 2 --json
 		kill -KILL "$(pgrep -P "$pid" | head -n 1)"
-		wait_until has_line 'worker process [0-9]* was killed by SIGKILL' err
+		wait_until has_line 'worker process [0-9]* was killed by SIGKILL; 1 of 2 go on$' err
 		visit
 		status=0
 		end || status=$?
 		[ "$status" -eq 1 ]
-		sed -n '/^{/,$p' out | jq -e '.processes == 2 and .processes_died == 1 and .accepted == 1'
+		summary '.processes == 2 and .processes_died == 1 and .accepted == 1'
+	}
+	alone story
+}
+
+@test "when the last worker dies the server ends, with the summary; what it held was closed" {
+	story() {
+		for engine in epoll fork; do
+			serve --listen 127.0.0.1 --port 0 --protocol echo --engine "$engine" --processes 1 \
+				--max-connections 9 --json
+			exec 3<>"/dev/tcp/127.0.0.1/$port"
+			echo hello >&3
+			read -r answer <&3
+			kill -KILL "$(pgrep -P "$pid")"
+			status=0
+			wait "$pid" || status=$?
+			[ "$status" -eq 1 ]
+			has_line 'was killed by SIGKILL; it was the last one: the server ends$' err
+			summary '.accepted == 1 and .closed_by_us == 1 and .open == 0 and .processes_died == 1'
+			[ -z "$(timeout 10 cat <&3)" ]
+			exec 3>&-
+		done
+	}
+	alone story
+}
+
+@test "workers that do not end are killed, and what they held is closed" {
+	story() {
+		serve --listen 127.0.0.1 --port 0 --protocol echo --processes 1 --drain 0s --json
+		exec 3<>"/dev/tcp/127.0.0.1/$port"
+		echo hello >&3
+		read -r answer <&3
+		kill -STOP "$(pgrep -P "$pid")"
+		status=0
+		end || status=$?
+		exec 3>&-
+		[ "$status" -eq 1 ]
+		has_line 'worker processes did not end, and are killed' err
+		summary '.closed_by_us == 1 and .open == 0 and .processes_died == 1'
 	}
 	alone story
 }
@@ -389,7 +499,7 @@ listening on 0.0.0.0:5000' ]
 		serve --listen 127.0.0.1 --port 0 --max-connections 500 --json
 		[ "$(pgrep -c -P "$pid")" -gt 2 ]
 		end
-		sed -n '/^{/,$p' out | jq -e '.processes > 2'
+		summary '.processes > 2'
 	}
 	alone story
 }
@@ -398,18 +508,70 @@ listening on 0.0.0.0:5000' ]
 	story() {
 		serve --listen 127.0.0.1 --port 0 --protocol echo --processes 1 --engine epoll --json
 		prlimit --pid "$(pgrep -P "$pid")" --nofile=20:20
-		# As many as there is no room for.
-		timeout 30 bash -c 'for i in {1..30}; do eval "exec $((i + 10))<>/dev/tcp/127.0.0.1/$1"; done
-			exec sleep 30' bash "$port" &
-		crowd=$!
+		crowd 30 # which there is no room for
 		wait_until has_line 'accepting pauses for want of descriptors' err
 		kill "$crowd"
-		[ "$(timeout 10 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"; printf "hello\n" >&3; cat <&3' "$port")" = hello ]
+		[ "$(ask)" = hello ]
 		end
 		[ "$(grep -c 'accepting pauses' err)" -eq 1 ]
-		sed -n '/^{/,$p' out | jq -e '.paused >= 1 and .errors.EMFILE >= 1 and .open == 0'
+		summary '.paused >= 1 and .errors.EMFILE >= 1 and .open == 0'
 	}
 	alone story
+}
+
+@test "no processes or threads left: told once, and it goes on when there are some" {
+	needs setpriv
+	story() {
+		as_nobody || {
+			echo "user $user may not run $CONTEST" >skipped
+			return 0
+		}
+		for engine in fork thread; do
+			serve --listen 127.0.0.1 --port 0 --protocol echo --engine "$engine" --json
+			worker=$(pgrep -P "$pid")
+			# Soft, so that it can be raised again.
+			"${as[@]}" prlimit --pid "$worker" --nproc="$(($(ps -eLo uid= | awk -v user="$user" '$1 == user' | wc -l) + 2)):"
+			crowd 12
+			wait_until has_line 'pauses for want of memory, processes or threads' err
+			"${as[@]}" prlimit --pid "$worker" --nproc=4096:
+			[ "$(ask)" = hello ]
+			kill "$crowd"
+			end
+			[ "$(grep -c 'accepting pauses' err)" -eq 1 ]
+			summary '.paused >= 1 and .errors.EAGAIN >= 1 and .accepted == 13 and .open == 0 and
+				.accepted == .closed_by_us + .closed_by_peer + .reset'
+		done
+	}
+	alone story
+	[ ! -e skipped ] || skip "$(cat skipped)"
+}
+
+@test "memory short: told once, and it goes on when there is some" {
+	story() {
+		for engine in epoll thread; do
+			threads=()
+			[ "$engine" = thread ] || threads=(--threads 1)
+			serve --listen 127.0.0.1 --port 0 --protocol echo --engine "$engine" "${threads[@]}" --json
+			worker=$(pgrep -P "$pid")
+			size=$(awk '/^VmSize/ { print $2 * 1024 }' "/proc/$worker/status")
+			[ "$size" -lt $((1 << 40)) ] || {
+				echo 'a sanitizer has all address space already' >skipped
+				return 0
+			}
+			prlimit --pid "$worker" --as="$size:"
+			crowd 3
+			wait_until has_line 'pauses for want of memory, processes or threads' err
+			prlimit --pid "$worker" --as=unlimited:
+			[ "$(ask)" = hello ]
+			kill "$crowd"
+			end
+			[ "$(grep -c 'accepting pauses' err)" -eq 1 ]
+			summary '.paused >= 1 and (.errors.ENOMEM // .errors.EAGAIN) >= 1 and
+				.accepted == 4 and .open == 0'
+		done
+	}
+	alone story
+	[ ! -e skipped ] || skip "$(cat skipped)"
 }
 
 @test "over --max-connections connections are closed at once, and counted" {
@@ -422,7 +584,36 @@ listening on 0.0.0.0:5000' ]
 		[ -z "$(visit)" ]
 		exec 3>&-
 		end
-		sed -n '/^{/,$p' out | jq -e '.refused == 1 and .accepted == 2'
+		summary '.refused == 1 and .accepted == 2'
+	}
+	alone story
+}
+
+@test "a worker without room leaves connections to the others, and nobody calls that a failure" {
+	needs prlimit
+	open() {
+		kill -USR1 "$pid"
+		has_line "open $1," err
+	}
+	export -f open
+	story() {
+		as=(prlimit --nofile=100:100)
+		for engine in epoll poll select thread; do
+			threads=()
+			[ "$engine" = thread ] || threads=(--threads 1)
+			serve --listen 127.0.0.1 --port 0 --protocol echo --engine "$engine" --processes 2 \
+				"${threads[@]}" --json
+			other=$(pgrep -P "$pid" | tail -n 1)
+			kill -STOP "$other"
+			crowd 100
+			wait_until open 59 # 100 descriptors, 41 of them reserved (server_processes_for())
+			kill -CONT "$other"
+			wait_until open 100
+			kill "$crowd"
+			end
+			! grep 'accepting pauses' err
+			summary '.paused == 0 and .errors == {} and .accepted == 100 and .open == 0'
+		done
 	}
 	alone story
 }

@@ -12,15 +12,15 @@ import struct
 import sys
 import time
 
-PATIENCE = 60
+PATIENCE = 90
 ENDED = (ConnectionResetError, BrokenPipeError)
 
 
-def connect(port, receive_buffer=0, patience=PATIENCE):
+def connect(port, receive_buffer=0):
     s = socket.socket()
     if receive_buffer:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    s.settimeout(patience)
+    s.settimeout(PATIENCE)
     s.connect(("127.0.0.1", port))
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return s
@@ -86,15 +86,12 @@ def pour(port, megabytes, begin="", end=""):
 
 def deaf(port, count):
     """Sends to an echo and never reads, until the server takes no more; then goes away."""
-    kept = []
-    for _ in range(count):
-        s = connect(port, patience=0.5)
-        try:
-            while True:
-                s.sendall(b"y" * 65536)
-        except TimeoutError:
-            kept.append(s)
-    assert len(kept) == count
+    kept = [connect(port) for _ in range(count)]
+    for s in kept:
+        s.setblocking(False)
+    while ready := select.select([], kept, [], 0.5)[1]:
+        for s in ready:
+            s.send(b"y" * 65536)
     wait_for_end()
     for s in kept:
         reset(s)

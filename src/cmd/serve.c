@@ -83,15 +83,17 @@ static void say_counters(struct serving *s)
 /* The first pause is told; the summary counts the others. */
 static void look_for_pause(struct serving *s, const struct tally_sum *sum)
 {
-	const char *what = "memory, processes or threads";
+	/* Also of workers that leave the rest to others before accept() fails: engine_has_room() */
+	const char *what = "descriptors (EMFILE: see ulimit -Hn, --processes, --max-connections)";
 
 	if (s->told_pause || sum->paused == 0)
 		return;
 	s->told_pause = true;
-	if (sum->errors[EMFILE])
-		what = "descriptors (EMFILE: see ulimit -Hn, --processes, --max-connections)";
-	else if (sum->errors[ENFILE])
+	if (sum->errors[ENFILE])
 		what = "descriptors in the whole system (ENFILE: see fs.file-max)";
+	else if (!sum->errors[EMFILE] &&
+		 (sum->errors[ENOMEM] || sum->errors[ENOBUFS] || sum->errors[EAGAIN]))
+		what = "memory, processes or threads";
 	SAY(s, "accepting pauses for want of %s, and goes on when there is room; this is told once",
 	    what);
 }
@@ -141,8 +143,21 @@ static void next_phase(struct serving *s)
 		force(s);
 	} else if (clock_now_ns() >= s->until_ns) {
 		SAY(s, "worker processes did not end, and are killed");
+		s->died += server_kill(s->server);
 		s->phase = OVER;
 	}
+}
+
+/* How it goes on without a worker that died. */
+static void say_died(struct serving *s, const struct why *why)
+{
+	unsigned left = server_running(s->server);
+
+	s->died++;
+	if (left == 0)
+		SAY(s, "%s; it was the last one: the server ends", why->text);
+	else
+		SAY(s, "%s; %u of %u go on", why->text, left, server_processes(s->server));
 }
 
 static void take_worker_ends(struct serving *s)
@@ -150,9 +165,11 @@ static void take_worker_ends(struct serving *s)
 	struct why why;
 	int r;
 
-	while ((r = server_wait(s->server, 0, &why)) == -ECHILD) {
-		s->died++;
-		SAY(s, "%s", why.text);
+	while ((r = server_wait(s->server, 0, &why)) == -ECHILD || r == -EIO) {
+		if (r == -ECHILD)
+			say_died(s, &why);
+		else
+			SAY(s, "%s", why.text);
 	}
 	if (r == 0)
 		s->phase = OVER;

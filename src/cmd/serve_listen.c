@@ -34,8 +34,7 @@ static void say_listener(const struct port_holder *holder, char *to, size_t room
 			 where);
 	else {
 		if (holder->owner.processes > 1)
-			snprintf(more, sizeof(more), " and %zu more processes",
-				 holder->owner.processes - 1);
+			snprintf(more, sizeof(more), ", one of %zu,", holder->owner.processes);
 		snprintf(to, room, "process %d (%s)%s listens at %s", (int)holder->owner.pid,
 			 clean_name(&holder->owner, name, sizeof(name)), more, where);
 	}

@@ -42,7 +42,8 @@ const struct cli_option serve_option_table[] = {
 	{"protocol", OPTION_CHOICE, "NAME", "what is served (default: daytime)",
 	 .word = protocol_word},
 	{"close", OPTION_TEXT, "HOW",
-	 "active (the default), passive, never, half, rst, linger=SECONDS or unread",
+	 "active, passive, never, half, rst, linger=SECONDS or unread (default: passive for echo, "
+	 "discard and chargen, else active)",
 	 .word = closing_word},
 	{"close-after", OPTION_DURATION, "TIME", "close so much later", .max = DAY},
 	{"before-answer", .help = "close without a byte sent"},
@@ -136,9 +137,13 @@ static int read_linger(const struct invocation *call, const char *text, struct s
 
 static int read_closing(const struct invocation *call, struct serve_plan *plan)
 {
-	const char *text = invocation_text(call, "close", "active");
+	const char *text = invocation_text(call, "close", NULL);
 	int r;
 
+	if (!text) {
+		plan->closing = plan->protocol->usual_closing;
+		return CLI_DONE;
+	}
 	if (strncmp(text, "linger", strlen("linger")) == 0 && strchr("=", text[strlen("linger")]))
 		return read_linger(call, text + strlen("linger"), plan);
 	r = serve_closing_find(text);

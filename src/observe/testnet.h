@@ -1,55 +1,15 @@
-/* For the tests of this folder: a network namespace of their own, and connections over its lo. */
+/* For the tests of this folder: connections over the loopback of a network namespace of their own.
+ */
 #ifndef CONTEST_OBSERVE_TESTNET_H
 #define CONTEST_OBSERVE_TESTNET_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "base/testnet.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
-#include <net/if.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "tcp/key.h"
-
-/* Why this process is not in a namespace of its own; NULL: it is. */
-static const char *not_alone;
-
-/* The whole test program moves: nothing that it does is to be seen outside. */
-static void be_alone(void)
-{
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd;
-
-	/* TSan has a thread of its own, with which there is no other user namespace (EINVAL). */
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
-		not_alone = strerror(errno);
-		return;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		not_alone = strerror(errno);
-	if (fd >= 0)
-		close(fd);
-}
-
-#define NEEDS_NAMESPACE()                                                                          \
-	do {                                                                                       \
-		if (not_alone) {                                                                   \
-			print_message("no network namespace: %s\n", not_alone);                    \
-			skip();                                                                    \
-		}                                                                                  \
-	} while (0)
 
 /* A listener on @address (any port), which takes v4 as well when it is "::". */
 static inline int listen_at(const char *address)

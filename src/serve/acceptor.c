@@ -70,6 +70,9 @@ static void take(struct accepting *a, int fd)
 static void accept_burst(struct accepting *a, int listener)
 {
 	for (int i = 0; i < BURST && a->held < 0; i++) {
+		/* Full: others are to have what comes. */
+		if (!engine_has_room(a->acceptor->work, a->acceptor->tally))
+			return;
 		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 
 		if (fd >= 0) {
@@ -88,6 +91,8 @@ static void accept_burst(struct accepting *a, int listener)
 			return;
 		case ACCEPT_FATAL:
 			a->error = engine_is_stopped(a->acceptor->work) ? 0 : errno;
+			if (a->error)
+				engine_tell(a->acceptor->work, a->error);
 			a->over = true;
 			return;
 		}
@@ -97,8 +102,9 @@ static void accept_burst(struct accepting *a, int listener)
 static void look(struct accepting *a)
 {
 	const struct acceptor *acceptor = a->acceptor;
-	size_t count = a->paused ? 0 : acceptor->work->listener_count;
-	int n = poll(a->fds, AT_LISTENERS + count, a->paused ? ENGINE_PAUSE_MS : -1);
+	bool waits = a->paused || !engine_has_room(acceptor->work, acceptor->tally);
+	size_t count = waits ? 0 : acceptor->work->listener_count;
+	int n = poll(a->fds, AT_LISTENERS + count, waits ? ENGINE_PAUSE_MS : -1);
 
 	if (n < 0)
 		return;

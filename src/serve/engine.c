@@ -5,7 +5,9 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,12 +63,50 @@ bool engine_admit(const struct serve_work *work, struct tally *tally)
 	/* Without a bound nobody looks at open_all, and no core need fetch it from another. */
 	if (!most)
 		return true;
-	if (atomic_fetch_add_explicit(work->open_all, 1, memory_order_relaxed) < most)
+	/* Signed: a worker killed between these two lines makes it one too few (server.c). */
+	if ((int64_t)atomic_fetch_add_explicit(work->open_all, 1, memory_order_relaxed) <
+	    (int64_t)most)
 		return true;
 	atomic_fetch_sub_explicit(work->open_all, 1, memory_order_relaxed);
 	tally_add(&tally->refused, 1);
 	tally_end(tally, ENDED_BY_US);
 	return false;
+}
+
+static bool is_all_full(const struct serve_work *work)
+{
+	for (size_t i = 0; i < work->all_count; i++) {
+		const struct tally *tally = &work->all_tallies[i];
+
+		/* Nobody serves there: not begun, ended, or killed. */
+		if (atomic_load(&tally->tasks) <= 0 || atomic_load(&tally->abandoned))
+			continue;
+		if (!atomic_load(&tally->full))
+			return false;
+	}
+	return true;
+}
+
+bool engine_has_room(const struct serve_work *work, struct tally *tally)
+{
+	bool full = work->room && tally_open(tally) >= work->room;
+
+	/* The two cost nothing while nothing changes: the line is this task's own. */
+	if (full == atomic_load_explicit(&tally->full, memory_order_relaxed))
+		return !full;
+	/* In one order for all: of those who become full at once, the last sees the others. */
+	atomic_store(&tally->full, full);
+	if (full && is_all_full(work))
+		tally_add(&tally->paused, 1);
+	return !full;
+}
+
+void engine_tell(const struct serve_work *work, int error)
+{
+	if (!work->trouble)
+		return;
+	atomic_store(work->trouble, abs(error));
+	eventfd_write(work->trouble_fd, 1);
 }
 
 void engine_close(const struct serve_work *work, struct tally *tally, int fd,

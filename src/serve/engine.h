@@ -27,6 +27,12 @@ struct serve_work {
 	size_t tally_count;
 	_Atomic uint64_t *open_all; /* connections open in all processes, for max_connections */
 	struct journal *journal;    /* where events go; NULL: nowhere */
+	/* What follows may be left 0 by who runs one process. */
+	size_t room; /* connections open in a tally, see engine_has_room(); 0: no bound */
+	const struct tally *all_tallies; /* of all processes (borrowed) */
+	size_t all_count;
+	_Atomic int *trouble; /* for engine_tell(); NULL: nobody wants to know */
+	int trouble_fd;	      /* eventfd */
 };
 
 struct serve_engine {
@@ -34,6 +40,10 @@ struct serve_engine {
 	const char *summary; /* one line */
 	bool pool;	     /* plan->threads applies */
 	bool blocking;	     /* a task per connection */
+	/* Descriptors from this one on are of no use to it (select: FD_SETSIZE); 0: all are. */
+	unsigned descriptors_max;
+	/* Connections are in processes of their own: a worker's descriptors do not bound them. */
+	bool apart;
 	/* Whether this system has what it needs: 0, or -ENOTSUP / -EPERM with one line in @why. */
 	int (*probe)(struct why *why);
 	/*
@@ -60,6 +70,20 @@ void engine_prepare(const struct serve_plan *plan, struct tally *tally, int fd);
  * After true, engine_close() must follow.
  */
 bool engine_admit(const struct serve_work *work, struct tally *tally);
+
+/*
+ * Whether who counts in @tally may accept one more connection. For servers of several processes on
+ * one listener: a process that is out of descriptors is still woken for connections
+ * (EPOLLEXCLUSIVE: and nobody else is) which others have room for. So an engine asks this after
+ * each connection that it took and before it waits for listeners. False: it leaves them alone until
+ * a connection of its own ends, or for ENGINE_PAUSE_MS, and counts nothing: that is no failure.
+ * When all the server is full, a pause is counted here.
+ */
+bool engine_has_room(const struct serve_work *work, struct tally *tally);
+
+/* Tells the server at once that a part of the engine, a loop or an acceptor, ends by @error (errno
+ * or -errno) while the rest goes on; run() returns it when that has ended, too. */
+void engine_tell(const struct serve_work *work, int error);
 
 /* Counts the end and closes @fd as TALK_CLOSE says. Blocks up to step->linger seconds when that is
  * > 0, on non-blocking sockets too (net/ipv4/af_inet.c, inet_release()). */

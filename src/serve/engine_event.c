@@ -19,6 +19,8 @@
  * how many accept4() until EAGAIN (struct guess_accept), and whether the request of a new
  * connection is there already (struct guess_read).
  *
+ * When a wait would only be ended by the very next event, it may pay to rest first (event_rest.c).
+ *
  * SERVE_CLOSE_LINGER blocks a whole loop in close(), non-blocking sockets or not: that is what such
  * a server gets, and what this one is to show.
  */
@@ -26,6 +28,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/select.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -83,14 +86,16 @@ static void expire(struct event_loop *loop)
 
 static void handle(struct event_loop *loop, const struct readiness_event *event)
 {
-	if (event->tag < SLAB_MAX)
+	if (event->tag < SLAB_MAX) {
+		event_rest_found(loop, false);
 		event_turn(loop, event->tag, event->ready & READY_READ);
-	else if (event->tag == EVENT_TAG_STOP)
+	} else if (event->tag == EVENT_TAG_STOP) {
 		loop->stopped = true;
-	else if (event->tag == EVENT_TAG_FORCE)
+	} else if (event->tag == EVENT_TAG_FORCE) {
 		loop->forced = true;
-	else
+	} else {
 		event_accept(loop, event->tag - EVENT_TAG_LISTENERS);
+	}
 }
 
 /* Milliseconds until something is due, rounded up: to wake too early would be a spin. */
@@ -124,7 +129,7 @@ static void loop_run(struct event_loop *loop)
 
 	tally_tasks(loop->tally, 1);
 	while (!over(loop)) {
-		int n = loop->ops->wait(loop->set, rest_ms(loop), events, EVENTS);
+		int n = event_wait(loop, rest_ms(loop), events, EVENTS);
 
 		if (n < 0)
 			loop->error = -n;
@@ -139,6 +144,8 @@ static void loop_run(struct event_loop *loop)
 		if (loop->resume_ns <= loop->now_ns && !loop->draining)
 			event_accept_on(loop);
 	}
+	if (loop->error)
+		engine_tell(loop->work, loop->error);
 	cut_all(loop);
 	tally_tasks(loop->tally, -1);
 }
@@ -288,6 +295,7 @@ const struct serve_engine engine_select = {
 	.name = "select",
 	.summary = "the same on select(2): only descriptors below 1024, others are refused",
 	.pool = true,
+	.descriptors_max = FD_SETSIZE,
 	.probe = event_probe,
 	.run = select_run,
 };

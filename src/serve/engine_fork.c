@@ -6,6 +6,7 @@
  * no other children and no other threads, as a worker of server.c has neither.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -17,6 +18,7 @@
 #include "base/cleanup.h"
 #include "serve/acceptor.h"
 #include "serve/blocking.h"
+#include "serve/protocol.h"
 
 struct children {
 	const struct serve_work *work;
@@ -26,7 +28,24 @@ struct children {
 	size_t live;
 };
 
-static _Noreturn void child_main(const struct children *children, int fd)
+/*
+ * Who closes last is who waits for the peer (SO_LINGER). Where close() may wait, a child begins
+ * when the parent has given up its copy of the connection: else it could be the parent that waits,
+ * and accepts nobody meanwhile. @gate: a pipe whose writing end the parent closes after that.
+ */
+static void await_parent(const int gate[2])
+{
+	char byte;
+
+	if (gate[0] < 0)
+		return;
+	close(gate[1]);
+	while (read(gate[0], &byte, 1) < 0 && errno == EINTR)
+		continue;
+	close(gate[0]);
+}
+
+static _Noreturn void child_main(const struct children *children, int fd, const int gate[2])
 {
 	static char scratch[BLOCKING_ROOM];
 	const struct serve_work *work = children->work;
@@ -37,7 +56,7 @@ static _Noreturn void child_main(const struct children *children, int fd)
 	/* A listener lives as long as anybody has it open: it must go when the parent goes. */
 	for (size_t i = 0; i < work->listener_count; i++)
 		close(work->listeners[i]);
-	close(children->signal_fd);
+	await_parent(gate);
 	blocking_serve(work, children->tally, fd, scratch);
 	_exit(0);
 }
@@ -45,13 +64,31 @@ static _Noreturn void child_main(const struct children *children, int fd)
 static int children_start(void *data, int fd)
 {
 	struct children *children = data;
-	pid_t pid = fork();
+	const struct serve_protocol *protocol = children->work->plan->protocol;
+	int gate[2] = {-1, -1};
+	pid_t pid;
 
-	if (pid < 0)
+	if (children->work->plan->closing == SERVE_CLOSE_LINGER && pipe2(gate, O_CLOEXEC) < 0)
 		return -errno;
+	if (protocol->warm)
+		protocol->warm();
+	/*
+	 * Not fork(): it sets locks anew in the child, for threads that are not here, and each page
+	 * that it writes to is a page fault and a copy, of the 30 which a connection costs.
+	 */
+	pid = _Fork();
 	if (!pid)
-		child_main(children, fd);
-	close(fd);
+		child_main(children, fd, gate);
+	if (pid > 0)
+		close(fd);
+	else
+		pid = -errno;
+	if (gate[0] >= 0) {
+		close(gate[0]);
+		close(gate[1]);
+	}
+	if (pid < 0)
+		return pid;
 	children->live++;
 	tally_tasks(children->tally, 1);
 	return 0;
@@ -65,7 +102,7 @@ static void count_end(struct children *children, const siginfo_t *info)
 	tally_tasks(children->tally, -1);
 	if (info->si_code == CLD_EXITED && !info->si_status)
 		return;
-	tally_end(children->tally, ENDED_RESET);
+	tally_end(children->tally, ENDED_BY_US);
 	if (children->work->plan->max_connections) /* see engine_admit() */
 		atomic_fetch_sub_explicit(children->work->open_all, 1, memory_order_relaxed);
 }
@@ -77,9 +114,8 @@ static void children_reap(void *data)
 	siginfo_t info;
 
 	/* Equal signals are merged: one read takes them all, then all who have ended are reaped. */
-	while (read(children->signal_fd, &signal, sizeof(signal)) == (ssize_t)sizeof(signal))
-		continue;
-	for (;;) {
+	(void)!read(children->signal_fd, &signal, sizeof(signal));
+	while (children->live) {
 		info.si_pid = 0;
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG) < 0) {
 			if (errno == EINTR)
@@ -159,6 +195,7 @@ const struct serve_engine engine_fork = {
 	.name = "fork",
 	.summary = "a process per connection",
 	.blocking = true,
+	.apart = true,
 	.probe = fork_probe,
 	.run = fork_run,
 };

@@ -39,6 +39,19 @@ struct guess_read {
 	unsigned skipped;
 };
 
+/*
+ * Whether to rest for a moment when nothing is ready, rather than be woken by the next event: to
+ * sleep and to be woken costs more than the event, and after a rest there are several
+ * (event_rest.c).
+ */
+struct guess_rest {
+	int worth; /* above 0: it is */
+	unsigned skipped;
+	int coming;	/* rounds for which connections are taken to come, after one came */
+	unsigned found; /* connections to do something for, since the rest */
+	bool rested;
+};
+
 struct event_loop {
 	_Alignas(64) const struct serve_work *work; /* no cache line belongs to two threads */
 	const struct serve_plan *plan;
@@ -55,6 +68,7 @@ struct event_loop {
 	int error; /* why the loop cannot go on */
 	struct guess_accept guess_accept;
 	struct guess_read guess_read;
+	struct guess_rest guess_rest;
 	bool guessing; /* the next try to read was a guess */
 	char *buffer;
 	pthread_t thread;
@@ -71,6 +85,13 @@ int event_accept_on(struct event_loop *loop);
 void event_accept_off(struct event_loop *loop);
 /* The listener of this index is readable: takes what waits there. */
 void event_accept(struct event_loop *loop, size_t which);
+
+/* ---- waiting (event_rest.c) */
+
+/* As readiness_ops.wait(), for at most @timeout_ms. */
+int event_wait(struct event_loop *loop, int timeout_ms, struct readiness_event *events, int room);
+/* There is something to do for a connection, one that has @come just now or another. */
+void event_rest_found(struct event_loop *loop, bool come);
 
 /* ---- the course of a connection (event_turn.c) */
 

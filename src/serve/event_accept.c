@@ -25,10 +25,22 @@ void event_accept_off(struct event_loop *loop)
 	}
 }
 
+/* Full: others are to have what comes, until a connection of this loop ends (or for a while: who
+ * knows a limit that was raised). */
+static void accept_leave(struct event_loop *loop)
+{
+	event_accept_off(loop);
+	loop->resume_ns = loop->now_ns + ENGINE_PAUSE_MS * NS_PER_MS;
+}
+
 int event_accept_on(struct event_loop *loop)
 {
 	int r = 0;
 
+	if (!engine_has_room(loop->work, loop->tally)) {
+		accept_leave(loop);
+		return 0;
+	}
 	loop->resume_ns = INT64_MAX;
 	while (r == 0 && loop->listening < loop->work->listener_count) {
 		size_t i = loop->listening;
@@ -90,6 +102,7 @@ static int accept_one(struct event_loop *loop, int listener)
 	if (fd < 0)
 		return errno;
 	loop->starved = false;
+	event_rest_found(loop, true);
 	begin(loop, fd, name ? (struct sockaddr *)&peer : NULL);
 	return 0;
 }
@@ -122,7 +135,11 @@ void event_accept(struct event_loop *loop, size_t which)
 
 		if (error == 0) {
 			taken++;
-			continue;
+			/* Before the next one comes, who would wake this loop and no other. */
+			if (engine_has_room(loop->work, loop->tally))
+				continue;
+			accept_leave(loop);
+			return;
 		}
 		if (error == EAGAIN)
 			break;

@@ -19,34 +19,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/testnet.h"
 #include "serve/listen.h"
-
-/* Why this process is not in a network namespace of its own; NULL: it is. */
-static const char *not_alone;
-
-static void be_alone(void)
-{
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd;
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
-		not_alone = strerror(errno);
-		return;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		not_alone = strerror(errno);
-	if (fd >= 0)
-		close(fd);
-}
-
-#define NEEDS_NAMESPACE()                                                                          \
-	do {                                                                                       \
-		if (not_alone) {                                                                   \
-			print_message("no network namespace: %s\n", not_alone);                    \
-			skip();                                                                    \
-		}                                                                                  \
-	} while (0)
 
 static const struct listen_options any, v4 = {.family = LISTEN_V4}, v6 = {.family = LISTEN_V6},
 					dual = {.family = LISTEN_DUAL};

@@ -55,6 +55,11 @@ static enum protocol_progress sent(struct protocol_state *state, const struct se
 	return length && state->offset == LINE ? PROTOCOL_LAST : PROTOCOL_ON;
 }
 
+static void warm(void)
+{
+	line(time(NULL));
+}
+
 const struct serve_protocol protocol_daytime = {
 	.name = "daytime",
 	.summary = "the time, then closes (RFC 867)",
@@ -63,4 +68,5 @@ const struct serve_protocol protocol_daytime = {
 	.take = take,
 	.give = give,
 	.sent = sent,
+	.warm = warm,
 };

@@ -250,6 +250,11 @@ static enum protocol_progress sent(struct protocol_state *state, const struct se
 	return end_answer(state);
 }
 
+static void warm(void)
+{
+	date(time(NULL));
+}
+
 const struct serve_protocol protocol_http = {
 	.name = "http",
 	.summary = "answers any HTTP/1.x request with a small text",
@@ -257,4 +262,5 @@ const struct serve_protocol protocol_http = {
 	.take = take,
 	.give = give,
 	.sent = sent,
+	.warm = warm,
 };

@@ -70,6 +70,10 @@ struct serve_protocol {
 	 */
 	ssize_t (*say)(struct protocol_state *state, char *to, size_t room, uint64_t *ret_total);
 	enum protocol_progress (*said)(struct protocol_state *state);
+
+	/* NULL, or: makes what lasts for many answers (the time of this second as text). For who is
+	 * about to fork a process for one connection: its children find it made. */
+	void (*warm)(void);
 };
 
 extern const struct serve_protocol *const protocols[]; /* ended by NULL; the first is the default */

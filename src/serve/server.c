@@ -37,9 +37,13 @@
 #define RESERVED_PER_THREAD  8
 #define PROCESSES_MAX	     1024
 
+#define TAG_TROUBLE UINT32_MAX /* other tags in ended_fd are workers' numbers */
+
 /* What a worker tells of its end, in shared memory. */
 struct last_words {
-	int error; /* 0 or -errno of engine->run() */
+	_Atomic int
+		trouble; /* errno of a part that ended early (engine_tell()); 0: none, or told */
+	int error;	 /* 0 or -errno of engine->run() */
 	struct why why;
 };
 
@@ -61,7 +65,9 @@ struct server {
 	size_t listener_count;
 	struct journal *journal; /* (borrowed) */
 	int stop_fd, force_fd;	 /* (owned) eventfds */
-	int ended_fd;		 /* (owned) epoll of the workers' pidfds */
+	int trouble_fd;		 /* (owned) eventfd: somebody has set words[].trouble */
+	int ended_fd;		 /* (owned) epoll of the workers' pidfds and trouble_fd */
+	uint64_t descriptors;	 /* that a worker may use */
 	struct worker *workers;	 /* (owned) */
 	unsigned worker_count, running;
 	struct tally *tallies; /* (owned) */
@@ -69,6 +75,12 @@ struct server {
 	struct shared *shared; /* (owned) mmap */
 	size_t shared_size;
 };
+
+static void tell(int fd)
+{
+	/* Fails only when it is about to overflow: it has been told then. */
+	(void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
+}
 
 /* ---- how many workers */
 
@@ -88,16 +100,30 @@ static uint64_t raise_descriptor_limit(void)
 	return limit.rlim_cur;
 }
 
-unsigned server_processes_for(uint64_t connections, uint64_t descriptors, size_t listeners,
-			      unsigned threads)
+static uint64_t usable_descriptors(const struct serve_engine *engine)
+{
+	uint64_t limit = raise_descriptor_limit();
+
+	if (engine->descriptors_max && limit > engine->descriptors_max)
+		return engine->descriptors_max;
+	return limit;
+}
+
+/* How many connections a process has descriptors for. At least 1. */
+static uint64_t room_for(uint64_t descriptors, size_t listeners, unsigned threads)
 {
 	uint64_t reserved = RESERVED_PER_PROCESS + listeners + RESERVED_PER_THREAD * threads;
 	uint64_t room = descriptors > 2 * reserved ? descriptors - reserved : descriptors / 2;
-	uint64_t processes;
 
-	if (room == 0)
-		room = 1;
-	processes = connections / room + (connections % room > 0);
+	return room ? room : 1;
+}
+
+unsigned server_processes_for(uint64_t connections, uint64_t descriptors, size_t listeners,
+			      unsigned threads)
+{
+	uint64_t room = room_for(descriptors, listeners, threads);
+	uint64_t processes = connections / room + (connections % room > 0);
+
 	if (processes == 0)
 		return 1;
 	return processes < PROCESSES_MAX ? (unsigned)processes : PROCESSES_MAX;
@@ -145,7 +171,7 @@ static void close_others(int *keep, size_t count)
 
 static void close_strange_descriptors(const struct server *server)
 {
-	CLEANUP_FREE int *keep = calloc(server->listener_count + 3, sizeof(*keep));
+	CLEANUP_FREE int *keep = calloc(server->listener_count + 4, sizeof(*keep));
 	size_t count = server->listener_count;
 
 	if (!keep) /* they are of no use, and mostly of no harm */
@@ -153,6 +179,7 @@ static void close_strange_descriptors(const struct server *server)
 	memcpy(keep, server->listeners, count * sizeof(*keep));
 	keep[count++] = server->stop_fd;
 	keep[count++] = server->force_fd;
+	keep[count++] = server->trouble_fd;
 	keep[count++] = journal_fd(server->journal);
 	close_others(keep, count);
 }
@@ -175,6 +202,21 @@ static bool is_readable(int fd)
 	return poll(&one, 1, 0) == 1;
 }
 
+/*
+ * The share of each thread of @worker in what it has descriptors for; rounded up, because the
+ * shares of all must not be less than the max_connections that the workers were counted for (what
+ * is reserved covers it). 0, no bound, where nobody else could take the connections: then accept()
+ * may as well find out how many there can be.
+ */
+static size_t share_of(const struct server *server, const struct worker *worker)
+{
+	uint64_t room = room_for(server->descriptors, server->listener_count, worker->threads);
+
+	if (server->worker_count == 1 || server->plan.engine->apart)
+		return 0;
+	return (size_t)(room / worker->threads + (room % worker->threads > 0));
+}
+
 static int work(const struct server *server, const struct worker *worker, struct last_words *words)
 {
 	struct serve_plan plan = server->plan;
@@ -188,6 +230,11 @@ static int work(const struct server *server, const struct worker *worker, struct
 		.tally_count = worker->threads,
 		.open_all = &server->shared->open_all,
 		.journal = server->journal,
+		.room = share_of(server, worker),
+		.all_tallies = server->tallies,
+		.all_count = server->tally_count,
+		.trouble = &words->trouble,
+		.trouble_fd = server->trouble_fd,
 	};
 
 	plan.threads = worker->threads;
@@ -245,6 +292,19 @@ static int start_worker(struct server *server, unsigned index, struct why *why)
 
 /* ---- the end of a worker */
 
+/*
+ * The dead have closed what they had open. Who is killed between the two lines of engine_admit() or
+ * engine_close() that count leaves open_all one off, for each of its threads at most: that many
+ * connections more or fewer are let in from then on.
+ */
+static void abandon(struct server *server, const struct worker *worker)
+{
+	uint64_t open = tallies_abandon(&server->tallies[worker->first_tally], worker->threads);
+
+	if (server->plan.max_connections)
+		atomic_fetch_sub(&server->shared->open_all, open);
+}
+
 /* It is a child that has ended, or is about to. */
 static int reap(struct server *server, unsigned index, struct why *why)
 {
@@ -263,28 +323,45 @@ static int reap(struct server *server, unsigned index, struct why *why)
 	worker->pidfd = -1;
 	worker->pid = 0;
 	server->running--;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
+		return 0;
+	abandon(server, worker);
 	if (WIFSIGNALED(status))
 		return why_say(why, -ECHILD, "worker process %d was killed by SIG%s", (int)pid,
 			       sigabbrev_np(WTERMSIG(status)));
-	if (WEXITSTATUS(status) == EXIT_SUCCESS)
-		return 0;
 	return why_say(why, -ECHILD, "worker process %d ended: %s", (int)pid,
 		       words->error ? words->why.text : "it could not begin");
 }
 
-/* Reaps those of which ended_fd knows, waiting for one at most @timeout_ms. */
-static int reap_ended(struct server *server, int timeout_ms, struct why *why)
+/* Tells the first trouble that has not been told; of who ended meanwhile, reap() did. */
+static int take_trouble(struct server *server, struct why *why)
 {
-	struct epoll_event events[16];
-	int n = epoll_wait(server->ended_fd, events, ARRAY_SIZE(events), timeout_ms), result = 0;
+	eventfd_t count;
 
-	for (int i = 0; i < n; i++) {
-		int r = reap(server, events[i].data.u32, result == 0 ? why : NULL);
+	eventfd_read(server->trouble_fd, &count);
+	for (unsigned i = 0; i < server->worker_count; i++) {
+		int error = atomic_exchange(&server->shared->words[i].trouble, 0);
 
-		if (r < 0)
-			result = r;
+		if (!error || server->workers[i].pid == 0)
+			continue;
+		tell(server->trouble_fd); /* there may be more */
+		why_set(why, error, "a part of worker process %d has ended",
+			(int)server->workers[i].pid);
+		return -EIO;
 	}
-	return result;
+	return 0;
+}
+
+/* Takes one thing that ended_fd has to tell, waiting for it at most @timeout_ms. */
+static int take_news(struct server *server, int timeout_ms, struct why *why)
+{
+	struct epoll_event event;
+
+	if (epoll_wait(server->ended_fd, &event, 1, timeout_ms) != 1)
+		return 0;
+	if (event.data.u32 == TAG_TROUBLE)
+		return take_trouble(server, why);
+	return reap(server, event.data.u32, why);
 }
 
 static int rest_ms(int64_t until_ns)
@@ -304,7 +381,7 @@ int server_wait(struct server *server, int64_t timeout_ns, struct why *why)
 	while (server->running > 0) {
 		int wait_ms = timeout_ns < 0 ? -1 : rest_ms(until_ns);
 		unsigned before = server->running;
-		int r = reap_ended(server, wait_ms, why);
+		int r = take_news(server, wait_ms, why);
 
 		if (r < 0)
 			return r;
@@ -330,12 +407,17 @@ static struct shared *shared_new(unsigned workers, size_t *ret_size)
 
 static int open_descriptors(struct server *server)
 {
+	struct epoll_event trouble = {.events = EPOLLIN, .data.u32 = TAG_TROUBLE};
+
 	server->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->force_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	server->trouble_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	server->ended_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (server->stop_fd < 0 || server->force_fd < 0 || server->ended_fd < 0)
+	if (server->stop_fd < 0 || server->force_fd < 0 || server->trouble_fd < 0 ||
+	    server->ended_fd < 0)
 		return -errno;
-	return 0;
+	return epoll_ctl(server->ended_fd, EPOLL_CTL_ADD, server->trouble_fd, &trouble) < 0 ? -errno
+											    : 0;
 }
 
 static int fill(struct server *server, size_t count)
@@ -355,15 +437,15 @@ static int fill(struct server *server, size_t count)
 int server_new(const struct serve_plan *plan, const int *listeners, size_t count,
 	       unsigned processes, struct journal *journal, struct server **ret, struct why *why)
 {
-	uint64_t descriptors = raise_descriptor_limit();
+	uint64_t descriptors = usable_descriptors(plan->engine);
 	struct server *server = calloc(1, sizeof(*server));
 	unsigned threads = plan->engine->pool ? engine_threads(plan) : 1;
 	int r;
 
 	if (!server)
 		return why_set(why, -ENOMEM, "cannot make a server");
-	*server = (struct server){.plan = *plan, .journal = journal};
-	server->stop_fd = server->force_fd = server->ended_fd = -1;
+	*server = (struct server){.plan = *plan, .journal = journal, .descriptors = descriptors};
+	server->stop_fd = server->force_fd = server->trouble_fd = server->ended_fd = -1;
 	server->worker_count = processes ? processes
 					 : server_processes_for(plan->max_connections, descriptors,
 								count, threads);
@@ -390,12 +472,6 @@ int server_start(struct server *server, struct why *why)
 	return 0;
 }
 
-static void tell(int fd)
-{
-	/* Fails only when it is about to overflow: it has been told then. */
-	(void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
-}
-
 void server_drain(struct server *server)
 {
 	tell(server->stop_fd);
@@ -414,14 +490,17 @@ void server_force(struct server *server)
 	tell(server->force_fd);
 }
 
-static void kill_workers(struct server *server)
+unsigned server_kill(struct server *server)
 {
+	unsigned killed = server->running;
+
 	for (unsigned i = 0; i < server->worker_count; i++)
 		if (server->workers[i].pid > 0)
 			kill(server->workers[i].pid, SIGKILL);
 	for (unsigned i = 0; i < server->worker_count; i++)
 		if (server->workers[i].pid > 0)
 			reap(server, i, NULL);
+	return killed;
 }
 
 void server_free(struct server *server)
@@ -429,13 +508,15 @@ void server_free(struct server *server)
 	if (!server)
 		return;
 	if (server->workers)
-		kill_workers(server);
+		server_kill(server);
 	for (size_t i = 0; i < server->listener_count; i++)
 		close(server->listeners[i]);
 	if (server->stop_fd >= 0)
 		close(server->stop_fd);
 	if (server->force_fd >= 0)
 		close(server->force_fd);
+	if (server->trouble_fd >= 0)
+		close(server->trouble_fd);
 	if (server->ended_fd >= 0)
 		close(server->ended_fd);
 	tallies_free(server->tallies, server->tally_count);

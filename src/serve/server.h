@@ -39,14 +39,20 @@ int server_start(struct server *server, struct why *why);
 void server_drain(struct server *server);
 void server_force(struct server *server);
 
+/* Kills the workers that still run; returns how many. What was open in them was closed by us then
+ * (tally.h): server_sum() adds up, with nothing open. */
+unsigned server_kill(struct server *server);
+
 /*
  * Waits until all workers have ended, at most @timeout_ns (<0: for ever): 0, -ETIMEDOUT, or
- * -ECHILD with @why as soon as a worker is found to have died of a signal or error: each is told
- * once, the others go on, and so may the waiting.
+ * -ECHILD with @why as soon as a worker is found to have died of a signal or error; or -EIO with
+ * @why when a part of one cannot go on (engine_tell()) while the rest of it does. Each is told
+ * once, the others go on, and so may the waiting. No worker is started in place of a dead one: a
+ * server that was told how many it is to have would hide what killed them.
  */
 int server_wait(struct server *server, int64_t timeout_ns, struct why *why);
 
-/* Readable when a worker has ended that server_wait() has not seen yet: for poll(). (borrowed) */
+/* Readable when server_wait() has something to tell: a worker has ended. For poll(). (borrowed) */
 int server_ended_fd(const struct server *server);
 
 void server_sum(const struct server *server, struct tally_sum *ret);

@@ -7,13 +7,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -22,6 +20,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/testnet.h"
 #include "serve/server.h"
 
 /* ---- the engine */
@@ -33,6 +32,7 @@ enum mood {
 	FAILS,	 /* returns an error at once */
 	CRASHES, /* kills itself at once */
 	PUZZLED, /* accepts until a listener is broken, and says so */
+	LIMPS,	 /* loses a part at once, and returns its error when it is told to stop */
 };
 
 #define WORKERS_MAX 8
@@ -109,6 +109,10 @@ static int fake_run(const struct serve_work *work, struct why *why)
 		while (accept(work->listeners[0], NULL, NULL) >= 0 || errno == EAGAIN)
 			;
 		return -errno;
+	case LIMPS:
+		engine_tell(work, EBADF);
+		serve_until(work, work->stop_fd);
+		return why_set(why, -EBADF, "cannot accept connections");
 	}
 	return 0;
 }
@@ -118,24 +122,6 @@ static const struct serve_engine fake_task = {.name = "task", .run = fake_run};
 
 /* ---- a server on the loopback */
 
-static const char *not_alone;
-
-static void be_alone(void)
-{
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd;
-
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
-		not_alone = strerror(errno);
-		return;
-	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		not_alone = strerror(errno);
-	if (fd >= 0)
-		close(fd);
-}
-
 static bool has_pidfd(void)
 {
 	CLEANUP_CLOSE int fd = pidfd_open(getpid(), 0);
@@ -143,12 +129,9 @@ static bool has_pidfd(void)
 	return fd >= 0;
 }
 
-#define NEEDS_NAMESPACE()                                                                          \
+#define NEEDS_SERVER()                                                                             \
 	do {                                                                                       \
-		if (not_alone) {                                                                   \
-			print_message("no network namespace: %s\n", not_alone);                    \
-			skip();                                                                    \
-		}                                                                                  \
+		NEEDS_NAMESPACE();                                                                 \
 		/* valgrind 3.19 does not know it */                                               \
 		if (!has_pidfd()) {                                                                \
 			print_message("no pidfd_open(2)\n");                                       \
@@ -179,7 +162,7 @@ static struct server *make(const struct serve_plan *plan, unsigned processes, en
 	int listener;
 	struct why why = {""};
 
-	NEEDS_NAMESPACE();
+	NEEDS_SERVER();
 	listener = listen_somewhere();
 	memset(told, 0, sizeof(*told));
 	first_mood = of_first;
@@ -205,6 +188,15 @@ static int visit(void)
 		assert_int_equal(read(fd, &byte, 1), 0);
 	close(fd);
 	return r;
+}
+
+/* A child that nobody has reaped yet. */
+static bool is_dead(pid_t pid)
+{
+	siginfo_t info = {0};
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
 }
 
 static void wait_for_workers(unsigned count)
@@ -345,6 +337,59 @@ static void an_engine_says_why(void **state)
 	server_free(server);
 }
 
+static void each_death_is_told(void **state)
+{
+	struct server *server = make(&task_plan, 3, CRASHES, CRASHES);
+	char wanted[64];
+
+	(void)state;
+	wait_for_workers(3);
+	for (int i = 0; i < 3; i++)
+		while (!is_dead(told->of[i].pid))
+			sched_yield();
+	for (int i = 0; i < 3; i++) {
+		struct why why = {""};
+		int told_pid = 0;
+
+		assert_int_equal(server_wait(server, MINUTE, &why), -ECHILD);
+		assert_int_equal(sscanf(why.text, "worker process %d", &told_pid), 1);
+		snprintf(wanted, sizeof(wanted), "worker process %d was killed by SIGKILL",
+			 told_pid);
+		assert_string_equal(why.text, wanted);
+		assert_int_equal(server_running(server), 2 - i);
+	}
+	assert_int_equal(server_wait(server, MINUTE, NULL), 0);
+	server_free(server);
+}
+
+/* A loop of a pool that ends is told when it ends, not with the last connection of the others. */
+static void a_part_that_ends_is_told_at_once(void **state)
+{
+	struct server *server = make(&task_plan, 2, LIMPS, LIMPS);
+	struct pollfd news = {.fd = server_ended_fd(server), .events = POLLIN};
+	struct why why = {""};
+
+	(void)state;
+	wait_for_workers(2);
+	for (int i = 0; i < 2; i++) {
+		int pid = 0;
+
+		assert_int_equal(poll(&news, 1, 20000), 1);
+		assert_int_equal(server_wait(server, MINUTE, &why), -EIO);
+		assert_int_equal(sscanf(why.text, "a part of worker process %d", &pid), 1);
+		assert_true(pid == told->of[0].pid || pid == told->of[1].pid);
+		assert_non_null(strstr(why.text, " has ended: Bad file descriptor"));
+	}
+	assert_int_equal(server_wait(server, NS_PER_MS, &why), -ETIMEDOUT);
+	assert_false(readable(news.fd));
+	assert_int_equal(server_running(server), 2);
+	assert_int_equal(visit(), 0);
+	server_drain(server);
+	assert_int_equal(server_wait(server, MINUTE, &why), -ECHILD);
+	assert_non_null(strstr(why.text, "ended: cannot accept connections"));
+	server_free(server);
+}
+
 static void nothing_is_left_behind(void **state)
 {
 	struct server *server = make(&task_plan, 3, DEAF, DEAF);
@@ -398,7 +443,7 @@ static void workers_die_with_the_caller(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEEDS_NAMESPACE();
+	NEEDS_SERVER();
 	memset(told, 0, sizeof(*told));
 	pid = fork();
 	if (pid == 0) {
@@ -443,6 +488,8 @@ int main(void)
 		cmocka_unit_test(a_listener_that_went_is_no_error_at_the_end),
 		cmocka_unit_test(the_others_go_on),
 		cmocka_unit_test(an_engine_says_why),
+		cmocka_unit_test(each_death_is_told),
+		cmocka_unit_test(a_part_that_ends_is_told_at_once),
 		cmocka_unit_test(nothing_is_left_behind),
 		cmocka_unit_test(signals_for_the_group_end_no_worker),
 		cmocka_unit_test(workers_keep_no_strange_descriptors),

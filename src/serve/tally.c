@@ -72,6 +72,25 @@ static uint64_t get(const _Atomic uint64_t *counter)
 	return atomic_load_explicit((_Atomic uint64_t *)counter, memory_order_acquire);
 }
 
+uint64_t tally_open(const struct tally *tally)
+{
+	uint64_t ended = get(&tally->closed_by_us) + get(&tally->closed_by_peer) +
+			 get(&tally->reset);
+
+	return get(&tally->accepted) - ended;
+}
+
+uint64_t tallies_abandon(struct tally *tallies, size_t count)
+{
+	uint64_t open = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		open += tally_open(&tallies[i]);
+		atomic_store(&tallies[i].abandoned, true);
+	}
+	return open;
+}
+
 static uint64_t get_tasks(const _Atomic int64_t *counter)
 {
 	int64_t n = atomic_load_explicit((_Atomic int64_t *)counter, memory_order_relaxed);
@@ -79,18 +98,33 @@ static uint64_t get_tasks(const _Atomic int64_t *counter)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+/*
+ * What nobody has counted the end of, in a tally of the dead, was closed for them by the kernel.
+ * Made anew for each sum, not added once: a dying child may still count an end, and what it counts
+ * is one less here.
+ */
+static uint64_t closed_by_us(const struct tally *tally, uint64_t closed_by_peer, uint64_t reset)
+{
+	if (!atomic_load(&tally->abandoned))
+		return get(&tally->closed_by_us);
+	return get(&tally->accepted) - closed_by_peer - reset;
+}
+
 static void sum_one(const struct tally *tally, struct tally_sum *sum)
 {
-	sum->closed_by_us += get(&tally->closed_by_us);
-	sum->closed_by_peer += get(&tally->closed_by_peer);
-	sum->reset += get(&tally->reset);
+	uint64_t closed_by_peer = get(&tally->closed_by_peer), reset = get(&tally->reset);
+
+	sum->closed_by_us += closed_by_us(tally, closed_by_peer, reset);
+	sum->closed_by_peer += closed_by_peer;
+	sum->reset += reset;
 	sum->idle_closed += get(&tally->idle_closed);
 	sum->refused += get(&tally->refused);
 	sum->bytes_in += get(&tally->bytes_in);
 	sum->bytes_out += get(&tally->bytes_out);
 	sum->answers += get(&tally->answers);
 	sum->paused += get(&tally->paused);
-	sum->tasks += get_tasks(&tally->tasks);
+	if (!atomic_load(&tally->abandoned))
+		sum->tasks += get_tasks(&tally->tasks);
 	sum->tasks_max += get_tasks(&tally->tasks_max);
 	for (int i = 0; i < TALLY_ERRNO_MAX; i++)
 		sum->errors[i] += get(&tally->errors[i]);

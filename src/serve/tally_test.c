@@ -77,6 +77,39 @@ static void test_tasks(void **state)
 	tallies_free(tally, 1);
 }
 
+static void test_abandon(void **state)
+{
+	struct tally *tallies = tallies_new(3);
+	struct tally_sum sum;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		tally_tasks(&tallies[i], 1);
+		tally_add(&tallies[i].accepted, 10);
+		tally_end(&tallies[i], ENDED_BY_US);
+		tally_end(&tallies[i], ENDED_BY_PEER);
+		tally_end(&tallies[i], ENDED_RESET);
+		assert_int_equal(tally_open(&tallies[i]), 7);
+	}
+	assert_int_equal(tallies_abandon(tallies, 2), 14);
+	tallies_sum(tallies, 3, &sum);
+	assert_int_equal(sum.accepted, 30);
+	assert_int_equal(sum.closed_by_us, 17);
+	assert_int_equal(sum.closed_by_peer, 3);
+	assert_int_equal(sum.reset, 3);
+	assert_int_equal(sum.open, 7);
+	assert_int_equal(sum.tasks, 1);
+	assert_int_equal(sum.tasks_max, 3);
+	/* A child of the dead counted on, until it died. */
+	tally_end(&tallies[0], ENDED_BY_US);
+	tally_end(&tallies[0], ENDED_BY_PEER);
+	tallies_sum(tallies, 3, &sum);
+	assert_int_equal(sum.closed_by_us, 16);
+	assert_int_equal(sum.closed_by_peer, 4);
+	assert_int_equal(sum.open, 7);
+	tallies_free(tallies, 3);
+}
+
 #define ROUNDS 20000
 
 static void *open_and_end(void *tally)
@@ -125,9 +158,8 @@ static void test_shared(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sum),
-		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_tasks),
+		cmocka_unit_test(test_sum),    cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_tasks),  cmocka_unit_test(test_abandon),
 		cmocka_unit_test(test_shared),
 	};
 

@@ -35,7 +35,7 @@ static int too_old(struct why *why)
 		       "io_uring of this kernel is too old (5.19 is needed); use --engine=epoll");
 }
 
-/* Why io_uring_setup(2) refused. */
+/* Why io_uring_setup(2) refused, or there are no buffers for what it made. */
 static int refused(int error, struct why *why)
 {
 	CLEANUP_FCLOSE FILE *setting = NULL;
@@ -58,9 +58,11 @@ static int refused(int error, struct why *why)
 			       "io_uring is forbidden, by a seccomp filter as containers have it; "
 			       "use --engine=epoll");
 	case ENOMEM:
-		return why_set(why, error,
-			       "no memory for an io_uring (before Linux 5.12 it counts "
-			       "against `ulimit -l`)");
+		return why_say(why, error,
+			       "no memory for an io_uring: it takes %d KiB for each thread of what "
+			       "`ulimit -l` allows all programs of a user; raise that, or use "
+			       "fewer --threads or --engine=epoll",
+			       URING_MEMORY / 1024);
 	case EINVAL:
 		return too_old(why);
 	default:
@@ -76,19 +78,29 @@ static int refused(int error, struct why *why)
 int uring_probe(struct why *why)
 {
 	struct io_uring_params params = {
-		.flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_ATTACH_WQ, /* the first: 5.19 */
+		/* the first: 5.19 */
+		.flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_ATTACH_WQ | IORING_SETUP_CQSIZE,
+		.cq_entries = URING_COMPLETIONS,
 		.wq_fd = UINT32_MAX,
 	};
-	int r = io_uring_setup(8, &params);
+	int r = io_uring_setup(REQUESTS, &params);
 
 	if (r >= 0) {
 		close(r);
 		return 0;
 	}
-	return r == -ENXIO ? 0 : refused(r, why);
+	return r == -ENXIO || uring_may_come(r) ? 0 : refused(r, why);
 }
 
-/* The ring begins disabled, as the thread that enables it is the one that owns it. */
+bool uring_may_come(int error)
+{
+	struct rlimit limit;
+
+	if (error != -ENOMEM)
+		return error == -EMFILE || error == -ENFILE || error == -EAGAIN;
+	return getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur >= URING_MEMORY;
+}
+
 static int make_ring(struct io_uring *ring, struct io_uring_params *params)
 {
 	static const unsigned flags[] = {
@@ -101,8 +113,7 @@ static int make_ring(struct io_uring *ring, struct io_uring_params *params)
 
 	for (size_t i = 0; i < ARRAY_SIZE(flags) && r == -EINVAL; i++) {
 		*params = (struct io_uring_params){
-			.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_R_DISABLED |
-				 IORING_SETUP_SUBMIT_ALL,
+			.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
 			.cq_entries = URING_COMPLETIONS,
 		};
 		r = io_uring_queue_init_params(REQUESTS, ring, params);
@@ -160,12 +171,13 @@ int uring_init(struct uring *uring, bool direct, struct why *why)
 		return refused(r, why);
 	uring->made = true;
 	r = make_buffers(uring);
-	if (r == -EINVAL)
-		return too_old(why);
 	if (r < 0)
-		return why_set(why, r, "cannot give buffers to an io_uring");
+		return refused(r, why);
 	if (direct && params.features & FEATURE_RW_ATTR)
 		make_files(uring);
+	/* Spares each io_uring_enter(2) the look-up of its descriptor; does without where refused.
+	 */
+	io_uring_register_ring_fd(&uring->ring);
 	return 0;
 }
 
@@ -176,20 +188,7 @@ void uring_done(struct uring *uring)
 	free(uring->buffers);
 	free(uring->bytes);
 	free(uring->scratch);
-}
-
-int uring_enable(struct uring *uring)
-{
-	/* liburing 2.3 does not export io_uring_enable_rings(). */
-	int r = io_uring_register((unsigned)uring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL,
-				  0);
-
-	if (r < 0)
-		return r;
-	/* Spares each io_uring_enter(2) the look-up of its descriptor; does without where refused.
-	 */
-	io_uring_register_ring_fd(&uring->ring);
-	return 0;
+	*uring = (struct uring){0};
 }
 
 /* ---- room, waiting, events */
@@ -361,13 +360,13 @@ void uring_cancel(struct uring *uring, uint64_t tag, uint64_t own)
 	request(uring, IORING_OP_ASYNC_CANCEL, -1, own)->addr = tag;
 }
 
-void uring_close(struct uring *uring, int fd, bool blocks, uint64_t tag)
+void uring_close(struct uring *uring, int fd, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = request(uring, IORING_OP_CLOSE, uring->files ? 0 : fd, tag);
 
 	if (uring->files)
 		sqe->file_index = (unsigned)fd + 1;
-	sqe->flags |= blocks ? IOSQE_ASYNC : IOSQE_CQE_SKIP_SUCCESS;
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 }
 
 void uring_close_now(struct uring *uring, int fd)

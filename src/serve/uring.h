@@ -18,6 +18,7 @@
 
 #define URING_ROOM	  (16 * 1024) /* bytes that one send may have */
 #define URING_COMPLETIONS 4096	      /* that may wait to be looked at */
+#define URING_MEMORY	  (88 * 1024) /* of a ring, as far as it counts as locked */
 
 struct uring {
 	struct io_uring ring;
@@ -39,16 +40,24 @@ struct uring_event {
 	const char *bytes; /* in that buffer */
 };
 
-/* Whether the system lets us have rings: 0, or -ENOTSUP / -EPERM / -errno with @why. */
+/* Whether the system lets us have rings: 0, or -ENOTSUP / -EPERM / -errno with @why. That others
+ * hold all the memory for rings just now is not said. */
 int uring_probe(struct why *why);
 
-/* Makes a ring that another thread may take into use. @direct: descriptors in a table of the ring
- * are welcome; files tells whether they are to be had. 0 or -errno with @why, to be done in either
- * case. */
+/*
+ * Makes a ring for the calling thread. @direct: descriptors in a table of the ring are welcome;
+ * files tells whether they are to be had. 0 or -errno with @why; to be done in either case, which
+ * may be repeated.
+ *
+ * Without CAP_IPC_LOCK, rings count against RLIMIT_MEMLOCK, and all rings of one user together do
+ * (before Linux 5.12, and again since 6.14: io_uring/memmap.c, io_create_region()): URING_MEMORY
+ * bytes each, which come back only some time after the end of a ring, or of its process
+ * (io_ring_exit_work()). So -ENOMEM may be over in a moment.
+ */
 int uring_init(struct uring *uring, bool direct, struct why *why);
 void uring_done(struct uring *uring);
-/* By the thread that uses it from here on. 0 or -errno. */
-int uring_enable(struct uring *uring);
+/* Whether it is worth the while to try uring_init() again, after -errno. */
+bool uring_may_come(int error);
 
 /* Whether two more requests, one of them a send, have room; hands over what is queued, if need be.
  * False: the kernel takes no more now; go on with events first. */
@@ -86,9 +95,8 @@ void uring_shutdown(struct uring *uring, int fd, uint64_t tag);
 /* Ends the request with @tag, which has an event then: -ECANCELED, or what it came to after all.
  * The cancellation's own event has @own. */
 void uring_cancel(struct uring *uring, uint64_t tag, uint64_t own);
-/* No event with success, unless it is to be done by a worker of the kernel (@blocks: the close may
- * wait for the peer). */
-void uring_close(struct uring *uring, int fd, bool blocks, uint64_t tag);
+/* No event with success. Not for sockets that linger: who submits would wait for the peer. */
+void uring_close(struct uring *uring, int fd, uint64_t tag);
 /* The same without room in the ring: at once. */
 void uring_close_now(struct uring *uring, int fd);
 

@@ -11,8 +11,8 @@
  * last `isn` line). After the =: role, or role/cause; states of client and server; #N: the
  * connection. Numbers are relative to the ISN of each end, set by `isn CLIENT SERVER`.
  */
-#ifndef CONTEST_EXPLAIN_SCRIPT_TEST_H
-#define CONTEST_EXPLAIN_SCRIPT_TEST_H
+#ifndef CONTEST_EXPLAIN_SCRIPT_TESTING_H
+#define CONTEST_EXPLAIN_SCRIPT_TESTING_H
 
 #include "explain/track.h"
 

@@ -1,4 +1,4 @@
-#include "explain/script_test.h"
+#include "explain/script_testing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,54 @@
+/*
+ * For tests: a network namespace of their own, so that ports are free and nothing that they do is
+ * to be seen outside. Included by test programs only; no library has it.
+ */
+#ifndef CONTEST_BASE_TESTNET_H
+#define CONTEST_BASE_TESTNET_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <net/if.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Why this process is not in a namespace of its own; NULL: it is. */
+static const char *not_alone = "be_alone() was not called";
+
+/* Moves the whole test program into a namespace whose loopback is up. */
+static inline void be_alone(void)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd;
+
+	not_alone = NULL;
+	/* TSan has a thread of its own, with which there is no other user namespace (EINVAL). */
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
+		not_alone = strerror(errno);
+		return;
+	}
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+		not_alone = strerror(errno);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* Skips the test where be_alone() had no success. */
+#define NEEDS_NAMESPACE()                                                                          \
+	do {                                                                                       \
+		if (not_alone) {                                                                   \
+			print_message("no network namespace: %s\n", not_alone);                    \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
+
+#endif
