@@ -1,26 +1,37 @@
 #include "lab/experiments/judge_test.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #define BLOCKED	 true
 #define ANSWERED false
 
 static void set_arm(struct evidence *evidence, const char *arm, bool blocked)
 {
-	evidence_set_number(evidence, arm, "slow_asked_at_once_count", 0);
-	evidence_set_number(evidence, arm, "slow_silent_s", blocked ? 2 : 0.01);
+	evidence_set_number(evidence, arm, "slow_was_quick_count", 0);
+	evidence_set_number(evidence, arm, "slow_s", blocked ? 2 : 0.01);
 	evidence_set_number(evidence, arm, "other_latency_s", blocked ? 2.001 : 0.001);
-	evidence_set_number(evidence, arm, "answered_while_slow_was_silent_count", !blocked);
+	evidence_set_number(evidence, arm, "answered_meanwhile_count", !blocked);
+}
+
+/* Behind a silent client and behind one that does not read. */
+static void set_both(struct evidence *evidence, const char *arm, bool blocked)
+{
+	char reader[40];
+
+	snprintf(reader, sizeof(reader), "reader-%s", arm);
+	set_arm(evidence, arm, blocked);
+	set_arm(evidence, reader, blocked);
 }
 
 static struct evidence *made(bool loop, bool events, bool thread, bool fork)
 {
 	struct evidence *evidence = evidence_new();
 
-	set_arm(evidence, "one-at-a-time", loop);
-	set_arm(evidence, "epoll", events);
-	set_arm(evidence, "thread", thread);
-	set_arm(evidence, "fork", fork);
+	set_both(evidence, "one-at-a-time", loop);
+	set_both(evidence, "epoll", events);
+	set_both(evidence, "thread", thread);
+	set_both(evidence, "fork", fork);
 	return evidence;
 }
 
@@ -40,7 +51,7 @@ static void refuted_by_asynchronous_calls_alone(void **state)
 	struct evidence *evidence = made(BLOCKED, BLOCKED, ANSWERED, ANSWERED);
 
 	(void)state;
-	set_arm(evidence, "uring", ANSWERED);
+	set_both(evidence, "uring", ANSWERED);
 	assert_int_equal(judge_made(&experiment_blocking_server, evidence), VERDICT_REFUTED);
 }
 
@@ -56,7 +67,7 @@ static void holds_when_only_own_tasks_help(void **state)
 
 	(void)state;
 	assert_int_equal(verdict_of(BLOCKED, BLOCKED, ANSWERED, ANSWERED), VERDICT_HOLDS);
-	set_arm(evidence, "uring", BLOCKED);
+	set_both(evidence, "uring", BLOCKED);
 	assert_int_equal(judge_made(&experiment_blocking_server, evidence), VERDICT_HOLDS);
 }
 
@@ -72,8 +83,26 @@ static void inconclusive_when_nobody_is_slow(void **state)
 	struct evidence *evidence = made(ANSWERED, ANSWERED, ANSWERED, ANSWERED);
 
 	(void)state;
-	evidence_set_number(evidence, "one-at-a-time", "slow_asked_at_once_count", 1);
+	evidence_set_number(evidence, "one-at-a-time", "slow_was_quick_count", 1);
 	assert_int_equal(judge_made(&experiment_blocking_server, evidence), VERDICT_INCONCLUSIVE);
+}
+
+/* One arm differs behind the client that does not read; all else as in the verdict "refuted". */
+static enum verdict verdict_with_reader(const char *arm, bool blocked)
+{
+	struct evidence *evidence = made(BLOCKED, ANSWERED, ANSWERED, ANSWERED);
+
+	set_arm(evidence, arm, blocked);
+	return judge_made(&experiment_blocking_server, evidence);
+}
+
+static void the_reader_counts_too(void **state)
+{
+	(void)state;
+	assert_int_equal(verdict_with_reader("reader-epoll", BLOCKED), VERDICT_HOLDS);
+	assert_int_equal(verdict_with_reader("reader-one-at-a-time", ANSWERED), VERDICT_REFUTED);
+	assert_int_equal(verdict_with_reader("reader-thread", BLOCKED), VERDICT_INCONCLUSIVE);
+	assert_int_equal(verdict_with_reader("reader-fork", BLOCKED), VERDICT_INCONCLUSIVE);
 }
 
 static void inconclusive_without_a_number(void **state)
@@ -95,6 +124,7 @@ int main(void)
 		cmocka_unit_test(holds_when_only_own_tasks_help),
 		cmocka_unit_test(inconclusive_when_own_tasks_do_not_help),
 		cmocka_unit_test(inconclusive_when_nobody_is_slow),
+		cmocka_unit_test(the_reader_counts_too),
 		cmocka_unit_test(inconclusive_without_a_number),
 	};
 
