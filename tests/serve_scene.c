@@ -185,6 +185,8 @@ bool play_send(struct play *play, const char *text)
 {
 	size_t length = strlen(text);
 
+	if (length == 0) /* a server that speaks first may have reset it already */
+		return true;
 	EXPECT_EQUAL(play->on, send(play->client, text, length, MSG_NOSIGNAL), length);
 	play->sent += length;
 	return true;
