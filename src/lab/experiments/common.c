@@ -1,6 +1,9 @@
 #include "lab/experiments/common.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 uint8_t *packet_tcp(uint8_t *packet, size_t length)
@@ -56,4 +59,20 @@ int lose_segments(struct stage *stage, int from, uint8_t flags, const char *note
 bool state_is(const char *name, int state)
 {
 	return strcmp(name, tcp_state_name(state)) == 0;
+}
+
+int open_descriptors(pid_t pid)
+{
+	char path[64];
+	DIR *directory;
+	int count = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	directory = opendir(path);
+	if (!directory)
+		return -errno;
+	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	return count;
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "lab/stage.h"
 
@@ -37,5 +38,8 @@ int lose_segments(struct stage *stage, int from, uint8_t flags, const char *note
 
 /* Whether @name, as arms measure it, is that of @state. */
 bool state_is(const char *name, int state);
+
+/* Descriptors that the process has open, or -errno. */
+int open_descriptors(pid_t pid);
 
 #endif

@@ -13,7 +13,10 @@
 	EXPERIMENT(half_close)                                                                     \
 	EXPERIMENT(unread_data)                                                                    \
 	EXPERIMENT(time_wait_length)                                                               \
+	EXPERIMENT(server_port)                                                                    \
 	EXPERIMENT(five_tuple)                                                                     \
+	EXPERIMENT(no_descriptor)                                                                  \
+	EXPERIMENT(max_tw_buckets)                                                                 \
 	EXPERIMENT(port_exhaustion)                                                                \
 	EXPERIMENT(port_selection)                                                                 \
 	EXPERIMENT(reuse_server_side)                                                              \

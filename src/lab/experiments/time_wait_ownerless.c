@@ -11,7 +11,6 @@
  */
 #include "lab/experiments/common.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,22 +76,6 @@ static int order(struct stage *stage, const struct owner *owner, char what)
 {
 	TRY_SYS(stage, write(owner->orders[1], &what, 1));
 	return what == 'x' ? 0 : answer(stage, owner);
-}
-
-static int open_descriptors(pid_t pid)
-{
-	char path[64];
-	DIR *directory;
-	int count = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	directory = opendir(path);
-	if (!directory)
-		return -errno;
-	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
-		count += entry->d_name[0] != '.';
-	closedir(directory);
-	return count;
 }
 
 static int end_owner(struct stage *stage, const struct owner *owner, enum ending ending)
