@@ -455,7 +455,8 @@ int server_new(const struct serve_plan *plan, const int *listeners, size_t count
 		server_free(server);
 		return why_set(why, r, "cannot make a server of %u processes", processes);
 	}
-	memcpy(server->listeners, listeners, count * sizeof(*listeners));
+	if (count) /* memcpy() has no use for NULL, even for no bytes */
+		memcpy(server->listeners, listeners, count * sizeof(*listeners));
 	server->listener_count = count;
 	*ret = server;
 	return 0;
