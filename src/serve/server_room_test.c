@@ -385,7 +385,7 @@ static int served_beside_refusals(const int listeners[2], const struct sockaddr_
 	struct server *server;
 	struct tally_sum sum;
 	char answer[64];
-	int refused = visit(&at[1]);
+	int visitor, refused = visit(&at[1]);
 
 	if (server_new(&plan, listeners, 2, 1, NULL, &server, NULL) < 0 ||
 	    server_start(server, NULL) < 0)
@@ -396,8 +396,10 @@ static int served_beside_refusals(const int listeners[2], const struct sockaddr_
 	} while (sum.errors[ENFILE] < 3 && server_wait(server, 0, NULL) == -ETIMEDOUT);
 	if (sum.paused != 1 || sum.accepted != 0)
 		return 2;
-	if (read(visit(&at[0]), answer, sizeof(answer)) <= 0)
+	visitor = visit(&at[0]);
+	if (read(visitor, answer, sizeof(answer)) <= 0)
 		return 3;
+	close(visitor);
 	server_force(server);
 	if (server_wait(server, MINUTE, NULL) < 0)
 		return 4;

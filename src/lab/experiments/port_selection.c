@@ -183,7 +183,7 @@ static int take_ports(struct stage *stage, enum way way, size_t destinations, ui
 static int play_one_destination(struct stage *stage)
 {
 	CLEANUP_CLOSE int listener = -1;
-	uint16_t ports[CONNECTIONS];
+	uint16_t ports[CONNECTIONS] = {0};
 	struct tally tally = {0};
 
 	TRY(stage, open_stage(stage));
@@ -201,7 +201,7 @@ static int play_one_destination(struct stage *stage)
 static int play_destinations(struct stage *stage)
 {
 	int listeners[DESTINATIONS];
-	uint16_t ports[CONNECTIONS];
+	uint16_t ports[CONNECTIONS] = {0};
 	struct tally within = {0}, firsts = {0};
 
 	TRY(stage, open_stage(stage));
