@@ -60,7 +60,7 @@ load helpers
 }
 
 @test "what a user typed is escaped before it is printed" {
-	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, serve, help or completion' \
+	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, serve, load, help or completion' \
 		$'a\nb\e[31m\xff'
 }
 
@@ -169,7 +169,7 @@ bash_completes() {
 		[ "$status" -eq 0 ]
 		[ -z "$stderr" ]
 	done
-	for command in lab help completion; do
+	for command in lab serve load help completion; do
 		man --local-file "$BATS_TEST_TMPDIR/contest.1" | grep -q "contest $command"
 	done
 }

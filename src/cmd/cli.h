@@ -5,9 +5,12 @@
  *	contest [--color=auto|always|never] COMMAND [VERB] [options] [operands]
  *
  * A command is a `struct command`. A verb (`contest lab run`) is one too, listed in its parent's
- * `verbs`; a parent has no function of its own. --help and --color are understood everywhere and
- * are not listed. Texts are ASCII, so that they print in every locale. A command file joins parts
- *and reports errors, and looks like this (commands.h declares lab_command, commands.c lists it):
+ * `verbs`. A parent may have a function, options and operands of its own besides (`contest load
+ * HOST:PORT`, `contest load merge FILE`): its first operand, where that is a verb's name, is that
+ * verb; "./merge" or "-- merge" is not. Options stand behind the verb that they are of. --help and
+ *--color are understood everywhere and are not listed. Texts are ASCII, so that they print in every
+ *locale. A command file joins parts and reports errors, and looks like this (commands.h declares
+ *lab_command, commands.c lists it):
  *
  *	enum { LINK_AUTO, LINK_TUN, LINK_VETH };
  *	static const char *const links[] = {"auto", "tun", "veth", NULL};
@@ -146,7 +149,9 @@ struct command {
 	const char *bad;       /* what exit status 1 means; NULL: it is not returned */
 	const struct cli_option *options;   /* ended by {NULL}; or NULL */
 	const struct cli_example *examples; /* ended by {NULL}; or NULL */
-	const struct command *const *verbs; /* ended by NULL; then no options, operands, run */
+	const struct command *const *verbs; /* ended by NULL; then options, operands and run are
+					     * either all absent, or its own besides; never
+					     * operand_word */
 	bool hidden;			    /* not in the short usage; help knows it */
 	int (*run)(const struct invocation *call);
 };
@@ -193,6 +198,10 @@ int64_t invocation_size(const struct invocation *call, const char *name, int64_t
 int invocation_choice(const struct invocation *call, const char *name, int otherwise);
 /* The value of the @index-th time that an option which repeats was given; NULL behind the last. */
 const char *invocation_text_at(const struct invocation *call, const char *name, size_t index);
+
+/* The verb of this command that was most likely meant by an operand that is none, or NULL: for the
+ * error of a command that has both and can do nothing with that operand. */
+const char *invocation_near_verb(const struct invocation *call, const char *word);
 
 /*
  * Prints one line on stderr, "contest lab run: " and the text, escaped as a whole (newlines too),

@@ -25,7 +25,8 @@ static void walk(FILE *out, const char *path, const struct command *command,
 	}
 }
 
-/* Words that may stand as operands: names of the next level, or those the command lists. */
+/* Words that may stand as operands: names of the next level, or those the command lists (never
+ * both: cli_test.c). Shells go on to a verb wherever it stands, as if it were the first operand. */
 static const char *word_at(const struct command *command, const struct command *const *table,
 			   size_t index)
 {

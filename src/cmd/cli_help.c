@@ -123,11 +123,12 @@ static void usage(const struct screen *screen, const char *path, const struct co
 {
 	fputc('\n', screen->out);
 	screen_print(screen, STYLE_BOLD, "Usage:");
-	if (command->verbs)
-		fprintf(screen->out, " %s VERB [options] [operands]\n", path);
-	else
+	if (command->run)
 		fprintf(screen->out, " %s [options]%s%s\n", path, command->operands ? " " : "",
 			command->operands ? command->operands : "");
+	if (command->verbs)
+		fprintf(screen->out, "%s %s VERB [options] [operands]\n",
+			command->run ? "      " : "", path);
 }
 
 static void exit_status(const struct screen *screen, const struct command *command)
@@ -158,7 +159,7 @@ void cli_help_command(const struct screen *screen, const char *path, const struc
 		snprintf(text, sizeof(text), "Needs: %s.", command->needs);
 		paragraph(screen, text);
 	}
-	if (!command->verbs)
+	if (command->run)
 		exit_status(screen, command);
 }
 

@@ -2,8 +2,9 @@
  * argv against the table. getopt_long(3) does the splitting (abbreviations, "--opt=value", "--",
  * operands between options), fed from the table, once per level: the program, then each command
  * with verbs, stop at the first operand, which names the next level ("+"); the last level takes
- * the rest. getopt_long prints nothing (opterr = 0); what it complains about is found again in
- * the table and put into words here.
+ * the rest. A command with verbs and a run of its own is read as the one, and, where its first
+ * operand is no verb, again as the other. getopt_long prints nothing (opterr = 0); what it
+ * complains about is found again in the table and put into words here.
  */
 #include "cmd/cli.h"
 
@@ -66,10 +67,9 @@ static void level_add(struct level *level, const struct cli_option *option)
 	strcat(level->letters, letter);
 }
 
-/* @command: NULL for the program itself. */
-static int level_init(struct level *level, const struct command *command)
+/* @command: NULL for the program itself. @last: all operands are its own, wherever they stand. */
+static int level_init(struct level *level, const struct command *command, bool last)
 {
-	bool last = command && !command->verbs;
 	const struct cli_option *option;
 	size_t count = 0;
 
@@ -117,6 +117,11 @@ static const char *option_word(const void *context, size_t index)
 static const char *operand_word(const void *context, size_t index)
 {
 	return ((const struct command *)context)->operand_word(index);
+}
+
+const char *invocation_near_verb(const struct invocation *call, const char *word)
+{
+	return call->command->verbs ? cli_nearest(word, table_word, call->command->verbs) : NULL;
 }
 
 const struct command *cli_find(const struct command *const *table, const char *name)
@@ -360,11 +365,10 @@ static int take_option(const struct level *level, size_t index, struct invocatio
  * Options of one level; argv[0] is its name. Returns the index of the first operand, options
  * having been moved before it.
  */
-static int parse_level(const struct command *command, int argc, char *argv[],
-		       struct invocation *call, struct why *why)
+static int parse_level(struct invocation *call, bool last, int argc, char *argv[], struct why *why)
 {
 	CLEANUP(level_done) struct level level;
-	int r = level_init(&level, command);
+	int r = level_init(&level, call->command, last);
 
 	if (r < 0)
 		return why_set(why, r, "cannot read the command line");
@@ -451,17 +455,29 @@ static void path_append(struct invocation *call, const char *name)
 	snprintf(call->path + used, sizeof(call->path) - used, " %s", name);
 }
 
+static int make_room(struct invocation *call, int argc, struct why *why)
+{
+	call->values = calloc(cli_option_count(call->command->options) + 1, sizeof(*call->values));
+	call->repeats = calloc((size_t)argc + 1, sizeof(*call->repeats));
+	return call->values && call->repeats
+		       ? 0
+		       : why_set(why, -ENOMEM, "cannot read the command line");
+}
+
+static void forget(struct invocation *call)
+{
+	free(TAKE_PTR(call->values));
+	free(TAKE_PTR(call->repeats));
+	call->repeat_count = 0;
+}
+
 /* Options and operands of the command that was found; argv[0] is its name. */
 static int parse_last(struct invocation *call, int argc, char *argv[], struct why *why)
 {
-	const struct command *command = call->command;
-	int r;
+	int r = make_room(call, argc, why);
 
-	call->values = calloc(cli_option_count(command->options) + 1, sizeof(*call->values));
-	call->repeats = calloc((size_t)argc + 1, sizeof(*call->repeats));
-	if (!call->values || !call->repeats)
-		return why_set(why, -ENOMEM, "cannot read the command line");
-	r = parse_level(command, argc, argv, call, why);
+	if (r == 0)
+		r = parse_level(call, true, argc, argv, why);
 	if (r < 0)
 		return r;
 	call->operands = argv + r;
@@ -469,29 +485,80 @@ static int parse_last(struct invocation *call, int argc, char *argv[], struct wh
 	return call->help ? 0 : check_operands(call, why);
 }
 
+/* Options of the parent in front of a verb: it would not know them. */
+static int check_place(const struct invocation *call, const struct command *verb, struct why *why)
+{
+	for (size_t i = 0; i < cli_option_count(call->command->options); i++)
+		if (call->values[i].text)
+			return why_say(why, -EINVAL,
+				       "option '--%s' is of '%s', not of '%s %s', whose options "
+				       "stand behind it",
+				       call->command->options[i].name, call->path, call->path,
+				       verb->name);
+	return 0;
+}
+
+/*
+ * A command with verbs that has a run of its own: the index of the verb that its first operand
+ * names, with *ret, or 0 where that is none (behind "--" it never is).
+ */
+static int find_verb(struct invocation *call, int argc, char *argv[], const struct command **ret,
+		     struct why *why)
+{
+	const struct command *verb = NULL;
+	int r = make_room(call, argc, why), at;
+
+	if (r == 0)
+		r = parse_level(call, false, argc, argv, why);
+	if (r < 0)
+		return r;
+	at = r;
+	if (at < argc && strcmp(argv[at - 1], "--") != 0)
+		verb = cli_find(call->command->verbs, argv[at]);
+	r = verb ? check_place(call, verb, why) : 0;
+	forget(call);
+	if (r < 0 || !verb)
+		return r;
+	*ret = verb;
+	return at;
+}
+
+/* What the operand behind this level names: the index in argv, 0 where all is the command's own. */
+static int find_level(struct invocation *call, int argc, char *argv[], const struct command **ret,
+		      struct why *why)
+{
+	bool top = !call->command;
+	int r;
+
+	if (!top && call->command->run)
+		return find_verb(call, argc, argv, ret, why);
+	r = parse_level(call, false, argc, argv, why);
+	if (r < 0 || call->help || call->version)
+		return r;
+	if (find_next(top ? call->commands : call->command->verbs, top ? "command" : "verb",
+		      r < argc ? argv[r] : NULL, ret, why) < 0)
+		return -EINVAL;
+	return r;
+}
+
 static int parse(struct invocation *call, int argc, char *argv[], struct why *why)
 {
-	const struct command *const *table = call->commands;
-	const char *what = "command";
-
-	for (;;) {
-		int r = parse_level(call->command, argc, argv, call, why);
+	while (!call->command || call->command->verbs) {
+		const struct command *next = NULL;
+		int r = find_level(call, argc, argv, &next, why);
 
 		if (r < 0)
 			return r;
 		if (call->help || call->version)
 			return 0;
+		if (!next)
+			break;
+		call->command = next;
+		path_append(call, next->name);
 		argc -= r;
 		argv += r;
-		r = find_next(table, what, argc > 0 ? argv[0] : NULL, &call->command, why);
-		if (r < 0)
-			return r;
-		path_append(call, call->command->name);
-		if (!call->command->verbs)
-			return parse_last(call, argc, argv, why);
-		table = call->command->verbs;
-		what = "verb";
 	}
+	return parse_last(call, argc, argv, why);
 }
 
 int cli_parse(const struct command *const *commands, int argc, char *const argv[],

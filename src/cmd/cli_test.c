@@ -77,7 +77,41 @@ static const struct command read_command = {
 	.run = run_nothing,
 };
 
-static const struct command *const table[] = {&scene_command, &read_command, NULL};
+static const struct cli_option send_options[] = {
+	{"fast", .help = "faster"},
+	{"to", OPTION_TEXT, "WHERE", "where to", .repeats = true},
+	{NULL},
+};
+
+static const struct cli_option join_options[] = {{"json", .help = "print JSON"}, {NULL}};
+
+static const struct command join_verb = {
+	.name = "join",
+	.summary = "join files",
+	.operands = "FILE...",
+	.operand_noun = "file",
+	.min_operands = 1,
+	.max_operands = OPERANDS_ANY,
+	.options = join_options,
+	.examples = (const struct cli_example[]){{"contest send join a b", "both"}, {NULL}},
+	.run = run_nothing,
+};
+
+/* Has both: a run and a verb. */
+static const struct command send_command = {
+	.name = "send",
+	.summary = "send to hosts",
+	.operands = "HOST...",
+	.operand_noun = "host",
+	.min_operands = 1,
+	.max_operands = 3,
+	.options = send_options,
+	.verbs = (const struct command *const[]){&join_verb, NULL},
+	.examples = (const struct cli_example[]){{"contest send here", "there"}, {NULL}},
+	.run = run_nothing,
+};
+
+static const struct command *const table[] = {&scene_command, &read_command, &send_command, NULL};
 
 /* A parsed line; words are those after "contest", ended by NULL. */
 struct line {
@@ -292,10 +326,10 @@ static void help_at_every_level(void **state)
 static void commands_are_suggested(void **state)
 {
 	(void)state;
-	REFUSED("contest", "which command? It is scene or read", NULL);
+	REFUSED("contest", "which command? It is scene, read or send", NULL);
 	REFUSED("contest", "unknown command 'scnee'; did you mean 'scene'?", "scnee");
-	REFUSED("contest", "unknown command 'zzz'; it is scene or read", "zzz");
-	REFUSED("contest", "unknown command ''; it is scene or read", "");
+	REFUSED("contest", "unknown command 'zzz'; it is scene, read or send", "zzz");
+	REFUSED("contest", "unknown command ''; it is scene, read or send", "");
 	REFUSED("contest scene", "which verb? It is play or list", "scene");
 	REFUSED("contest scene", "unknown verb 'plya'; did you mean 'play'?", "scene", "plya");
 }
@@ -374,8 +408,99 @@ static void no_name_at_all(void **state)
 
 	(void)state;
 	assert_int_equal(cli_parse(table, 0, argv, &call, &why), -EINVAL);
-	assert_string_equal(why.text, "which command? It is scene or read");
+	assert_string_equal(why.text, "which command? It is scene, read or send");
 	invocation_done(&call);
+}
+
+static void a_command_with_verbs_may_run(void **state)
+{
+	struct line line = PARSE("send", "--fast", "here", "--to=a", "there", "--to", "b");
+
+	(void)state;
+	assert_int_equal(line.result, 0);
+	assert_ptr_equal(line.call.command, &send_command);
+	assert_string_equal(line.call.path, "contest send");
+	assert_true(invocation_flag(&line.call, "fast"));
+	assert_string_equal(invocation_text_at(&line.call, "to", 1), "b");
+	assert_null(invocation_text_at(&line.call, "to", 2));
+	assert_int_equal(line.call.operand_count, 2);
+	assert_string_equal(line.call.operands[1], "there");
+	assert_string_equal(invocation_near_verb(&line.call, "jion"), "join");
+	assert_null(invocation_near_verb(&line.call, "localhost"));
+	invocation_done(&line.call);
+
+	line = PARSE("--color=never", "send", "--color=always", "join", "a", "--json", "b");
+	assert_int_equal(line.result, 0);
+	assert_ptr_equal(line.call.command, &join_verb);
+	assert_string_equal(line.call.path, "contest send join");
+	assert_int_equal(line.call.color, COLOR_ALWAYS);
+	assert_true(invocation_flag(&line.call, "json"));
+	assert_int_equal(line.call.operand_count, 2);
+	assert_null(invocation_near_verb(&line.call, "join"));
+	invocation_done(&line.call);
+}
+
+/* Only the first operand is a verb, and not what stands behind "--" or only begins like one. */
+static void an_operand_may_look_like_a_verb(void **state)
+{
+	static const char *const lines[][4] = {{"send", "here", "join"},
+					       {"send", "--", "join"},
+					       {"send", "./join"},
+					       {"send", "--to", "join", "here"}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct line line = PARSE(lines[i][0], lines[i][1], lines[i][2],
+					 i == 3 ? lines[i][3] : NULL);
+
+		assert_int_equal(line.result, 0);
+		assert_ptr_equal(line.call.command, &send_command);
+		invocation_done(&line.call);
+	}
+	REFUSED("contest send", "which host? Usage: contest send [options] HOST...", "send",
+		"--fast");
+	REFUSED("contest send", "'4' is one operand too many", "send", "1", "2", "3", "4");
+	REFUSED("contest send",
+		"option '--fast' is of 'contest send', not of 'contest send join', whose options "
+		"stand behind it",
+		"send", "--fast", "join", "a");
+	REFUSED("contest send", "unknown option '--json'", "send", "--json", "join", "a");
+	REFUSED("contest send join", "which file? Usage: contest send join [options] FILE...",
+		"send", "join");
+	REFUSED("contest", "unknown command 'sned'; did you mean 'send'?", "sned");
+}
+
+static void a_command_with_both_has_help_for_both(void **state)
+{
+	struct line line = PARSE("send", "--help", "join");
+	struct screen screen = {.width = 80};
+	char *text = NULL;
+	size_t length;
+
+	(void)state;
+	assert_int_equal(line.result, 0);
+	assert_true(line.call.help);
+	assert_ptr_equal(line.call.command, &send_command);
+	invocation_done(&line.call);
+
+	line = PARSE("send", "join", "--help");
+	assert_true(line.call.help);
+	assert_ptr_equal(line.call.command, &join_verb);
+	invocation_done(&line.call);
+
+	line = PARSE("send", "here", "--help");
+	assert_true(line.call.help);
+	assert_ptr_equal(line.call.command, &send_command);
+	invocation_done(&line.call);
+
+	screen.out = open_memstream(&text, &length);
+	cli_help_command(&screen, "contest send", &send_command);
+	fclose(screen.out);
+	assert_non_null(strstr(text, "Usage: contest send [options] HOST...\n"
+				     "       contest send VERB [options] [operands]\n"));
+	assert_non_null(strstr(text, "join  join files"));
+	assert_non_null(strstr(text, "Exit status:"));
+	free(text);
 }
 
 /* ---- values */
@@ -545,8 +670,9 @@ static char *completion(const struct command *const *of, const char *shell)
 static void completion_names_everything(void **state)
 {
 	static const char *const shells[] = {"bash", "zsh", "fish"};
-	static const char *const parts[] = {"contest scene play", "rst-on-unread", "jobs", "veth",
-					    "version"};
+	static const char *const parts[] = {
+		"contest scene play", "rst-on-unread", "jobs", "veth", "version",
+		"contest send join",  "fast"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(shells); i++) {
@@ -620,7 +746,11 @@ static void check_command(const struct command *command)
 	assert_ascii(command->operands);
 	assert_ascii(command->needs);
 	assert_ascii(command->bad);
-	assert_int_not_equal(command->verbs == NULL, command->run == NULL);
+	assert_true(command->verbs || command->run);
+	if (command->verbs) {
+		assert_null(command->operand_word);
+		assert_false(command->operand_files);
+	}
 	assert_int_equal(command->max_operands > 0, command->operands != NULL);
 	assert_true(command->min_operands <= command->max_operands);
 	for (size_t i = 0; command->operand_word && command->operand_word(i); i++)
@@ -662,6 +792,9 @@ int main(void)
 		cmocka_unit_test(operands_are_checked),
 		cmocka_unit_test(values_are_checked),
 		cmocka_unit_test(no_name_at_all),
+		cmocka_unit_test(a_command_with_verbs_may_run),
+		cmocka_unit_test(an_operand_may_look_like_a_verb),
+		cmocka_unit_test(a_command_with_both_has_help_for_both),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(durations),
 		cmocka_unit_test(sizes),
