@@ -291,7 +291,7 @@ wait_until() {
 		serve --close passive # at a port outside of the range
 		sysctl -qw net.ipv4.ip_local_port_range='30000 30199'
 		for ports in kernel range; do
-			attempt 1 --duration 500ms --close active --ports "$ports" "127.0.0.1:$port"
+			attempt 1 --duration 2s --close active --ports "$ports" "127.0.0.1:$port"
 			is '.limited_by == "local-ports" and .ports_available == 200 and .failed.EADDRNOTAVAIL > 0'
 			is '.ports_used == 200 and .time_wait >= 200 and .connected >= 190 and .connected <= 210'
 			is '.attempted < 1000' # it backs off
