@@ -30,7 +30,7 @@ struct watch_sample {
 	uint64_t time_wait;  /* sockets in TIME-WAIT in the namespace */
 	uint64_t ports_used; /* local ports of the range in use towards the first destination
 				(sockets in any state but LISTEN; from the busiest source) */
-	bool ports_known;    /* false: not looked at this time, as looking costs too much */
+	bool ports_known;    /* false: as of an earlier look, as looking costs too much */
 };
 
 /* Kernel counters since the beginning of the watch. */
