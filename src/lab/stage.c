@@ -174,6 +174,11 @@ int stage_open(struct stage *stage, const struct world_spec *spec)
 	return 0;
 }
 
+bool stage_is_falsified(const struct stage *stage)
+{
+	return stage->private->options->falsify;
+}
+
 int stage_sysctl_text(struct stage *stage, size_t host, const char *name, const char *value)
 {
 	int r = host_sysctl(world_host(stage->world, host), name, value);

@@ -80,6 +80,10 @@ int stage_not_testable(struct stage *stage, const char *format, ...)
  */
 int stage_open(struct stage *stage, const struct world_spec *spec);
 
+/* Whether the claim is to be false here: for a world that has to be built otherwise. falsify() may
+ * have nothing left to do then, but an experiment must have one. */
+bool stage_is_falsified(const struct stage *stage);
+
 /* A sysctl of a host; not testable when the kernel has none of that name. */
 int stage_sysctl(struct stage *stage, size_t host, const char *name, long value);
 /* The same for a value that is more than one number: "40000 40999". */

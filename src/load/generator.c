@@ -226,7 +226,7 @@ static int find_ports(struct generator *generator, struct why *why)
 	const struct load_plan *plan = &generator->plan;
 	bool by_option = plan->ports == LOAD_PORTS_RANGE ||
 			 (plan->ports == LOAD_PORTS_KERNEL && plan->first_port);
-	unsigned first, last;
+	unsigned first = 0, last = 0;
 	int r = read_port_range(&first, &last, why);
 
 	if (r == 0 && by_option)
@@ -547,6 +547,8 @@ static int fill(struct generator *generator)
 	size_t size = sizeof(struct shared) + workers * sizeof(struct last_words);
 	void *shared;
 
+	if (workers == 0)
+		return -EINVAL;
 	generator->workers = calloc(workers, sizeof(*generator->workers));
 	if (!generator->workers)
 		return -ENOMEM;

@@ -1,5 +1,6 @@
 #include "load/histogram.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 
@@ -20,6 +21,7 @@ _Static_assert(HISTOGRAM_HALF == 1 << 7, "shifts are by the 8 bits that are kept
 
 static unsigned index_shift(size_t index)
 {
+	assert(index < HISTOGRAM_SIZE);
 	return index < 2 * HISTOGRAM_HALF ? 0 : (unsigned)(index / HISTOGRAM_HALF) - 1;
 }
 

@@ -166,7 +166,7 @@ static int parse_network(const char *text, const struct tcp_address *within,
 	return 0;
 }
 
-_Static_assert(LOAD_SOURCE_MAX == 1u << 24, "parse_network() bounds by bits");
+_Static_assert(LOAD_SOURCE_MAX == 16777216, "parse_network() bounds by bits");
 
 int load_source_parse(const char *text, struct load_source *ret, struct why *why)
 {

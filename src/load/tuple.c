@@ -43,7 +43,7 @@ int tuples_init(struct tuples *tuples, const struct load_plan *plan, uint16_t fi
 	};
 	if (plan->ports == LOAD_PORTS_KERNEL)
 		return 0;
-	if (ports < parts)
+	if (parts == 0 || ports < parts)
 		return -EINVAL;
 	tuples->first = (uint16_t)(first + ports * part / parts);
 	tuples->last = (uint16_t)(first + ports * (part + 1) / parts - 1);

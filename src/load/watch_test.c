@@ -360,7 +360,7 @@ static const struct audit_line *find(const struct audit_line *lines, size_t coun
 static bool agrees(const struct load_plan *plan, const struct load_sum *sum,
 		   const struct watch_kernel *kernel, bool here, const char *counter)
 {
-	struct audit_line lines[AUDIT_LINES];
+	struct audit_line lines[AUDIT_LINES] = {0};
 	const struct audit_line *line = find(lines, watch_audit(plan, sum, kernel, here, lines),
 					     counter);
 
@@ -374,7 +374,7 @@ static void test_audit(void **state)
 	struct watch_kernel kernel = {
 		.active_opens = 100000, .passive_opens = 100000, .time_wait_entered = 100000};
 	struct load_plan plan = {.closing = LOAD_CLOSE_ACTIVE};
-	struct audit_line lines[AUDIT_LINES];
+	struct audit_line lines[AUDIT_LINES] = {0};
 	const struct audit_line *line;
 	size_t count = watch_audit(&plan, &sum, &kernel, true, lines);
 
@@ -415,7 +415,7 @@ static void test_audit_ends(void **state)
 	struct load_sum sum = {.closed_by_us = 100, .closed_by_peer = 200};
 	struct watch_kernel kernel = {.time_wait_entered = 300};
 	struct load_plan plan = {.closing = LOAD_CLOSE_PASSIVE};
-	struct audit_line lines[AUDIT_LINES];
+	struct audit_line lines[AUDIT_LINES] = {0};
 
 	(void)state;
 	/* The peers' TIME-WAIT are to be seen where the peers are. */

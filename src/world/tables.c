@@ -8,9 +8,6 @@
 
 #include "base/cleanup.h"
 
-/* Enough for the few thousand sockets of an arm on the wire; a look takes some 20 us. */
-#define SMALL_ENTRIES "4096"
-
 static const struct {
 	const char *name, *path;
 } derived[] = {
@@ -18,13 +15,14 @@ static const struct {
 	{"net.ipv4.tcp_max_syn_backlog", "/proc/sys/net/ipv4/tcp_max_syn_backlog"},
 };
 
-void tables_make_small(void)
+int tables_make(unsigned entries)
 {
 	CLEANUP_CLOSE int fd = open("/proc/sys/net/ipv4/tcp_child_ehash_entries",
 				    O_WRONLY | O_CLOEXEC);
 
-	if (fd >= 0 && write(fd, SMALL_ENTRIES, strlen(SMALL_ENTRIES)) < 0)
-		return; /* a slower look is all that is lost */
+	if (fd < 0)
+		return -errno;
+	return dprintf(fd, "%u", entries) < 0 ? -errno : 0;
 }
 
 /* The value in this namespace, without its newline. */

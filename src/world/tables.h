@@ -4,13 +4,16 @@
 
 #include "world/world.h"
 
+/* Enough for the few thousand sockets of an arm on the wire; a look takes some 20 us. */
+#define TABLES_SMALL 4096
+
 /*
  * Makes namespaces that the calling thread unshares from now on get a connection hash of their
- * own, of a size for some thousand sockets (net/ipv4/tcp_ipv4.c, tcp_set_hashinfo(), since 6.1).
- * Without it all share the machine's, and inet_diag walks its several 100,000 buckets at each
- * dump. Where the kernel has no such setting nothing changes.
+ * own, of @entries buckets, rounded up to a power of two (net/ipv4/tcp_ipv4.c, tcp_set_hashinfo(),
+ * since 6.1). Without it all share the machine's, and inet_diag walks its several 100,000 buckets
+ * at each dump. 0, or -errno: where the kernel has no such setting (-ENOENT) nothing changes.
  */
-void tables_make_small(void);
+int tables_make(unsigned entries);
 
 /*
  * Gives the limits that the kernel derives from the size of that hash back to @host, as they are

@@ -240,6 +240,24 @@ static bool link_has_wire(enum world_link link)
 	       link == WORLD_LINK_WIRE_VETH;
 }
 
+/* How large the hosts' connection hashes are to be. */
+static int make_tables(const struct world_spec *spec, struct why *why)
+{
+	int r;
+
+	if (!spec->hash_entries) {
+		if (link_has_wire(spec->link))
+			tables_make(TABLES_SMALL); /* without it looks are slower, no more */
+		return 0;
+	}
+	r = tables_make(spec->hash_entries);
+	if (r == -ENOENT)
+		return why_say(why, -ENOTSUP,
+			       "this kernel gives no namespace a connection hash of its own "
+			       "(net.ipv4.tcp_child_ehash_entries: Linux 6.1)");
+	return r < 0 ? why_set(why, r, "cannot set net.ipv4.tcp_child_ehash_entries") : 0;
+}
+
 int world_new(const struct world_spec *spec, struct world **ret, struct why *why)
 {
 	struct world *world;
@@ -256,13 +274,12 @@ int world_new(const struct world_spec *spec, struct world **ret, struct why *why
 	world->link = spec->link;
 	world->ipv6 = ipv6_works();
 	world->home = netns_open_current();
-	if (link_has_wire(spec->link)) {
+	if (link_has_wire(spec->link))
 		world->wire = wire_new();
-		tables_make_small();
-	}
-	if (world->home < 0 || (link_has_wire(spec->link) && !world->wire))
+	r = make_tables(spec, why);
+	if (r == 0 && (world->home < 0 || (link_has_wire(spec->link) && !world->wire)))
 		r = why_set(why, world->home < 0 ? world->home : -ENOMEM, "cannot make a world");
-	else
+	if (r == 0)
 		r = world_build(world, spec, why);
 	if (r < 0) {
 		world_free(world);

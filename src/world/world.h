@@ -43,6 +43,9 @@ struct world_host_spec {
 struct world_spec {
 	enum world_link link;
 	size_t host_count; /* 2 for the fast veth link */
+	/* Buckets of each host's own connection hash (-ENOTSUP before Linux 6.1); 0: few on a wire,
+	 * and on a fast link that of the machine, which all namespaces share. */
+	unsigned hash_entries;
 	struct world_host_spec hosts[WORLD_HOSTS_MAX];
 };
 

@@ -190,6 +190,28 @@ static void many_addresses_loopback(void)
 	many_addresses(WORLD_LINK_LOOPBACK);
 }
 
+/* net.ipv4.tcp_ehash_entries is negative where the hash is another namespace's. */
+static void hash_is_of_the_asked_size(void)
+{
+	const struct world_spec spec = {.link = WORLD_LINK_VETH,
+					.host_count = 2,
+					.hash_entries = 512,
+					.hosts = {{.name = "a"}, {.name = "b"}}};
+	struct world *world = scene_world(&spec);
+
+	for (size_t i = 0; i < 2; i++) {
+		const struct host *host = world_host(world, i);
+		char text[32];
+
+		CHECK(host_sysctl_read(host, "net.ipv4.tcp_ehash_entries", text, 32) > 0);
+		CHECK_EQUAL(strtol(text, NULL, 10), 512);
+		/* What the kernel would derive from it. */
+		CHECK(host_sysctl_read(host, "net.ipv4.tcp_max_tw_buckets", text, 32) > 0);
+		CHECK(strtol(text, NULL, 10) > 256);
+	}
+	world_free(world);
+}
+
 static void bad_specs(void)
 {
 	const struct world_spec specs[] = {
@@ -439,6 +461,7 @@ int main(void)
 		TRIAL_BARE(many_addresses_wire),
 		TRIAL_BARE(many_addresses_fast),
 		TRIAL_BARE(many_addresses_loopback),
+		TRIAL_BARE(hash_is_of_the_asked_size),
 		TRIAL_BARE(bad_specs),
 		TRIAL_BARE(link_is_found),
 		TRIAL_BARE(anybody_makes_a_world),

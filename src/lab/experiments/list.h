@@ -13,12 +13,16 @@
 	EXPERIMENT(half_close)                                                                     \
 	EXPERIMENT(unread_data)                                                                    \
 	EXPERIMENT(time_wait_length)                                                               \
+	EXPERIMENT(time_wait_memory)                                                               \
+	EXPERIMENT(beyond_65535)                                                                   \
 	EXPERIMENT(server_port)                                                                    \
 	EXPERIMENT(five_tuple)                                                                     \
 	EXPERIMENT(no_descriptor)                                                                  \
+	EXPERIMENT(time_wait_slowdown)                                                             \
 	EXPERIMENT(max_tw_buckets)                                                                 \
 	EXPERIMENT(port_exhaustion)                                                                \
 	EXPERIMENT(port_selection)                                                                 \
+	EXPERIMENT(connect_cost)                                                                   \
 	EXPERIMENT(reuse_server_side)                                                              \
 	EXPERIMENT(reuse_client_side)                                                              \
 	EXPERIMENT(reuse_other_port)                                                               \

@@ -14,6 +14,14 @@
 int serving_start(struct stage *stage, const struct serve_plan *plan, uint16_t port,
 		  struct server **ret);
 
+/* The same on another host, with as many worker processes as are asked for (0: as many as
+ * plan->max_connections needs under the descriptor limit). */
+int serving_start_on(struct stage *stage, size_t host, const struct serve_plan *plan, uint16_t port,
+		     unsigned processes, struct server **ret);
+
+/* Ends it when its clients have gone, or by force after @seconds, and waits for its processes. */
+int serving_end(struct stage *stage, struct server *server, double seconds);
+
 /* For CLEANUP: frees a server. */
 static inline void serving_done(struct server **server)
 {
