@@ -3,10 +3,11 @@
 #include <stddef.h>
 #include <string.h>
 
-extern const struct load_engine load_engine_epoll;
+extern const struct load_engine load_engine_epoll, load_engine_uring;
 
 const struct load_engine *const load_engines[] = {
 	&load_engine_epoll,
+	&load_engine_uring,
 	NULL,
 };
 

@@ -62,7 +62,7 @@ static void server_take(struct server *server, int fd, const struct sockaddr_in 
 static void server_accept(struct server *server)
 {
 	for (;;) {
-		struct sockaddr_in from;
+		struct sockaddr_in from = {0};
 		socklen_t length = sizeof(from);
 		int fd = accept4(server->listener, (struct sockaddr *)&from, &length, SOCK_CLOEXEC);
 
@@ -331,6 +331,13 @@ void set_sysctl(const char *path, const char *value)
 	assert_int_equal(fclose(file), 0);
 }
 
+/* valgrind (3.19) lets no other thread run while one waits in io_uring_enter(2), and the server is
+ * one: the engine would wait for ever. */
+static bool is_hung_by_valgrind(const struct load_engine *candidate)
+{
+	return getenv("CONTEST_VALGRIND") && strcmp(candidate->name, "uring") == 0;
+}
+
 int run_for_engines(const struct CMUnitTest *tests, size_t count)
 {
 	int failed = 0;
@@ -341,6 +348,8 @@ int run_for_engines(const struct CMUnitTest *tests, size_t count)
 		engine = load_engines[i];
 		if (engine->probe(&why) < 0)
 			print_message("engine %s is left out: %s\n", engine->name, why.text);
+		else if (is_hung_by_valgrind(engine))
+			print_message("engine %s is left out: valgrind\n", engine->name);
 		else
 			failed += _cmocka_run_group_tests(engine->name, tests, count, NULL, NULL);
 	}

@@ -1,0 +1,25 @@
+/* The engine "uring" of a build without liburing: it says so. */
+#include <errno.h>
+
+#include "load/engine.h"
+
+static int probe(struct why *why)
+{
+	return why_say(why, -ENOTSUP,
+		       "this build has no io_uring (liburing was missing); use --engine=epoll");
+}
+
+static int run(struct load_work *work, struct why *why)
+{
+	(void)work;
+	return probe(why);
+}
+
+extern const struct load_engine load_engine_uring;
+
+const struct load_engine load_engine_uring = {
+	.name = "uring",
+	.summary = "an event loop per thread, on io_uring(7)",
+	.probe = probe,
+	.run = run,
+};

@@ -1,0 +1,96 @@
+/*
+ * One io_uring of one thread, with the buffers that its receives take when bytes come. Needs
+ * Linux 5.19 (rings of provided buffers). Private to the engine "uring".
+ *
+ * Requests are queued by ring_…() after ring_room() has said that there is room, and go to the
+ * kernel with the next ring_enter() or ring_wait(): one system call for all. What they point to
+ * must stay until their event has come.
+ */
+#ifndef CONTEST_LOAD_URING_RING_H
+#define CONTEST_LOAD_URING_RING_H
+
+#include <liburing.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/why.h"
+
+#define RING_BUFFER (16 * 1024) /* bytes of a buffer: a receive tells no more at once */
+#define RING_MEMORY (88 * 1024) /* of a ring, as far as it counts as locked */
+
+struct ring {
+	struct io_uring io;
+	struct io_uring_buf_ring *buffers; /* (owned) NULL: not set up */
+	char *bytes;			   /* (owned) what the buffers are of */
+	bool made;
+};
+
+/* A request's end: what was asked for, and what came of it. */
+struct ring_event {
+	uint64_t tag;
+	int result;	   /* or -errno */
+	bool rest;	   /* of a receive: more is there, or the peer's FIN */
+	int buffer;	   /* the one that holds the bytes, to be given back; -1: none */
+	const char *bytes; /* in that buffer */
+};
+
+/* Whether the system lets us have rings: 0, or -ENOTSUP / -EPERM / -errno with @why. That others
+ * hold all the memory for rings just now is not said. */
+int ring_probe(struct why *why);
+
+/*
+ * Makes a ring for the calling thread. 0 or -errno with @why; to be done in either case, which may
+ * be repeated.
+ *
+ * Without CAP_IPC_LOCK, rings count against RLIMIT_MEMLOCK, and all rings of one user together do
+ * (before Linux 5.12, and again since 6.14: io_uring/memmap.c, io_create_region()): RING_MEMORY
+ * bytes each, which come back only some time after a ring's end (io_ring_exit_work()). So -ENOMEM
+ * may be over in a moment.
+ */
+int ring_init(struct ring *ring, struct why *why);
+void ring_done(struct ring *ring);
+/* Whether it is worth the while to try ring_init() again, after -errno. */
+bool ring_may_come(int error);
+
+/* How many requests are queued. */
+unsigned ring_queued(const struct ring *ring);
+/* Whether two requests more have room; hands over what is queued, if need be. False: the kernel
+ * takes no more now; go on with events first. */
+bool ring_room(struct ring *ring);
+
+/*
+ * Hands over what is queued, has the kernel go on with requests whose wait is over, and does not
+ * wait itself. 0 or -errno.
+ */
+int ring_enter(struct ring *ring);
+/* The same, and waits for an event, at most so long. 0, after a signal or the time too, or
+ * -errno. */
+int ring_wait(struct ring *ring, int64_t most_ns);
+/* The next event, if there is one. */
+bool ring_next(struct ring *ring, struct ring_event *ret);
+/* Gives its buffer back, when it has one. */
+void ring_release(struct ring *ring, const struct ring_event *event);
+
+/* ---- requests */
+
+/* Waits until it is established: 0 or why it will not be. */
+void ring_connect(struct ring *ring, int fd, const struct sockaddr *to, socklen_t length,
+		  uint64_t tag);
+/* Waits for room, and sends as much as there is room for; with MSG_DONTWAIT in @flags it has its
+ * event with the next ring_enter() or ring_wait(). */
+void ring_send(struct ring *ring, int fd, const char *bytes, size_t length, int flags,
+	       uint64_t tag);
+/* Waits for bytes, and receives what is there. @later: nothing can be there yet, which saves a
+ * look. */
+void ring_receive(struct ring *ring, int fd, int flags, bool later, uint64_t tag);
+/* Waits for @events of poll(2). */
+void ring_poll(struct ring *ring, int fd, unsigned events, uint64_t tag);
+/*
+ * Ends the request with @tag, which has its event then: -ECANCELED, or what it came to after all.
+ * One that the kernel is just about to go on with may be missed, and wait on.
+ */
+void ring_cancel(struct ring *ring, uint64_t tag, uint64_t own);
+
+#endif
