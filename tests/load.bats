@@ -302,11 +302,12 @@ wait_until() {
 			serve --close passive --port "$((port - 1))" # a destination of its own
 		done
 		# bind() takes only what was bound with SO_REUSEADDR: not what is left of these.
-		attempt 0 --connections 1000 --close active --ports ring --source-ports 31000-31199 --concurrency 16 \
+		# Many more than are under way: a port comes round when the server has closed, too.
+		attempt 0 --connections 6000 --close active --ports ring --source-ports 31000-32999 --concurrency 16 \
 			"127.0.0.1:$port"
-		is '.completed == 1000 and .kernel.time_wait_recycled >= 700'
-		timeout 60 "$CONTEST" load --connections 500 --close active --ports ring \
-			--source-ports 31000-31199 "127.0.0.1:$port" >text
+		is '.completed == 6000 and .kernel.time_wait_recycled >= 3500'
+		timeout 60 "$CONTEST" load --connections 3000 --close active --ports ring \
+			--source-ports 31000-32999 "127.0.0.1:$port" >text
 		grep -q 'ports ring: ports in TIME-WAIT were taken again' text
 		end
 	}

@@ -221,7 +221,7 @@ static int measure_restart(struct stage *stage, const struct level *level)
 
 static int measure_level(struct stage *stage, const struct level *level)
 {
-	struct turns turns;
+	struct turns turns = {0};
 	double cpu_us[PAIRS], rates[PAIRS];
 
 	stage_state(stage, -1, "measuring with %s TIME-WAIT", level->name);
