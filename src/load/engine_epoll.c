@@ -92,6 +92,8 @@ static void handle(struct epoll_loop *loop, uint32_t at, uint32_t events)
 		return;
 	if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		slot->ready |= READY_READ;
+	if (events & (EPOLLHUP | EPOLLERR))
+		slot->ready |= READY_END;
 	/* After an RST there is no FIN to be seen any more. */
 	if ((events & (EPOLLRDHUP | EPOLLERR)) == EPOLLRDHUP)
 		slot->ready |= READY_FIN;

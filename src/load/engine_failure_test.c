@@ -7,6 +7,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -103,6 +107,25 @@ static void test_resets(void **state)
 	}
 }
 
+/* The server greets and closes while our bytes are on their way: RST, behind bytes to be read. */
+static void test_reset_behind_bytes(void **state)
+{
+	static const enum load_closing closings[] = {LOAD_CLOSE_PASSIVE, LOAD_CLOSE_HALF};
+	struct bench bench;
+
+	(void)state;
+	NEEDS_NAMESPACE();
+	for (size_t i = 0; i < ARRAY_SIZE(closings); i++) {
+		bench_init(&bench, GREETS, "raw", closings[i]);
+		bench.plan.payload = "nobody reads this";
+		bench.plan.payload_length = strlen(bench.plan.payload);
+		bench_run(&bench);
+		assert_int_equal(bench.sum.failed[LOAD_FAIL_TIMEOUT], 0);
+		assert_int_equal(ended(&bench.sum), 100);
+		bench_done(&bench);
+	}
+}
+
 static void test_half_answer(void **state)
 {
 	struct bench bench;
@@ -131,6 +154,63 @@ static void test_silence(void **state)
 	assert_all_failed(&bench, LOAD_FAIL_TIMEOUT, LOAD_STEP_EXCHANGE);
 	assert_int_equal(bench.sum.connected, 100);
 	assert_true(bench.sum.last_end_ns >= bench.works[0].start_ns + 20 * NS_PER_MS);
+	bench_done(&bench);
+}
+
+/* More at once than an engine can tell the kernel about with one call: all became due while it was
+ * stopped. */
+static void test_silence_to_many(void **state)
+{
+	struct bench bench;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	NEEDS_NAMESPACE();
+	bench_init(&bench, SILENT, "http", LOAD_CLOSE_ACTIVE);
+	bench.plan.connections = bench.plan.concurrency = 400;
+	bench.plan.timeout_ns = 300 * NS_PER_MS;
+	bench_prepare(&bench);
+	pid = fork();
+	if (pid == 0) {
+		struct why why;
+
+		alarm(60); /* or it might go on for ever */
+		_exit(engine->run(&bench.works[0], &why) < 0);
+	}
+	await(&bench.server->requests, 400);
+	kill(pid, SIGSTOP);
+	poll(NULL, 0, 350);
+	kill(pid, SIGCONT);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	load_tallies_sum(bench.tallies, 1, &bench.sum);
+	assert_accounted(&bench.sum);
+	assert_int_equal(bench.sum.failed[LOAD_FAIL_TIMEOUT], 400);
+	assert_int_equal(bench.sum.in_flight, 0);
+	bench_done(&bench);
+}
+
+/* Neither room to send nor anything to read. */
+static void test_deafness(void **state)
+{
+	const size_t size = 8 << 20;
+	CLEANUP_FREE char *payload = calloc(1, size);
+	struct bench bench;
+
+	(void)state;
+	NEEDS_NAMESPACE();
+	assert_non_null(payload);
+	bench_init(&bench, DEAF, "echo", LOAD_CLOSE_RST);
+	bench.plan.connections = bench.plan.concurrency = 4;
+	bench.plan.payload = payload;
+	bench.plan.payload_length = size;
+	bench.plan.timeout_ns = 100 * NS_PER_MS;
+	bench_run(&bench);
+	assert_int_equal(bench.sum.failed[LOAD_FAIL_TIMEOUT], 4);
+	assert_int_equal(bench.sum.failed_at[LOAD_STEP_EXCHANGE], 4);
+	assert_int_equal(bench.sum.reset_by_us, 4);
+	assert_true(bench.sum.bytes_out > 0);
 	bench_done(&bench);
 }
 
@@ -440,8 +520,11 @@ int main(void)
 		cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_strange_source),
 		cmocka_unit_test(test_resets),
+		cmocka_unit_test(test_reset_behind_bytes),
 		cmocka_unit_test(test_half_answer),
 		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_silence_to_many),
+		cmocka_unit_test(test_deafness),
 		cmocka_unit_test(test_no_fin),
 		cmocka_unit_test(test_no_syn_ack),
 		cmocka_unit_test(test_late_syn_ack),

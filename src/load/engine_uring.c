@@ -60,7 +60,7 @@ static void stop(struct uring_loop *loop)
 
 static void handle(struct uring_loop *loop, const struct ring_event *event)
 {
-	enum request request = (enum request)(event->tag >> 32);
+	enum request request = uring_tag_request(event->tag);
 
 	switch (request) {
 	case REQUEST_STOP:
@@ -77,9 +77,10 @@ static void handle(struct uring_loop *loop, const struct ring_event *event)
 
 void uring_loop_events(struct uring_loop *loop)
 {
+	unsigned rest = ring_events(&loop->ring);
 	struct ring_event event;
 
-	while (ring_next(&loop->ring, &event)) {
+	while (rest-- && ring_next(&loop->ring, &event)) {
 		handle(loop, &event);
 		ring_release(&loop->ring, &event);
 	}

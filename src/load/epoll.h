@@ -20,6 +20,7 @@
 enum {
 	READY_READ = 1 << 0,
 	READY_FIN = 1 << 1, /* the peer's lies behind what is to be read */
+	READY_END = 1 << 2, /* an error or the end does, and no other event will tell it */
 };
 
 /*

@@ -139,8 +139,9 @@ static void receive(struct epoll_loop *loop, struct slot *slot)
 	if (n > 0)
 		account_received(loop->tally, slot, (size_t)n, loop->now_ns);
 	course_received(&slot->course, loop->course_plan, loop->buffer, n);
-	/* Less than there was room for: there is no more now. What comes later epoll tells. */
-	if (n < EPOLL_LOOP_BUFFER)
+	/* Less than there was room for: there is no more now. What comes later epoll tells, but
+	 * for what it has told already. */
+	if (n < EPOLL_LOOP_BUFFER && !(n > 0 && slot->ready & READY_END))
 		slot->ready &= (uint8_t)~READY_READ;
 	if (n > 0 && n < EPOLL_LOOP_BUFFER && slot->ready & READY_FIN)
 		course_received(&slot->course, loop->course_plan, NULL, 0);

@@ -16,7 +16,8 @@
 #include "load/slots.h"
 #include "load/uring_ring.h"
 
-/* What a tag is about: in its upper half; a slot in the lower one. */
+/* What a tag is about: in its upper half; a slot in the lower one. Of REQUEST_CANCEL the topmost
+ * 16 bits tell what is cancelled. */
 enum request {
 	REQUEST_STOP,
 	REQUEST_FORCE,
@@ -75,6 +76,14 @@ struct uring_loop {
 static inline uint64_t uring_tag(enum request request, uint32_t at)
 {
 	return (uint64_t)request << 32 | at;
+}
+static inline enum request uring_tag_request(uint64_t tag)
+{
+	return (enum request)(tag >> 32 & 0xffff);
+}
+static inline enum request uring_tag_cancelled(uint64_t tag)
+{
+	return (enum request)(tag >> 48);
 }
 
 static inline int64_t uring_loop_clock(struct uring_loop *loop)

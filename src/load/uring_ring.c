@@ -191,7 +191,16 @@ int ring_wait(struct ring *ring, int64_t most_ns)
 	struct __kernel_timespec timeout = {.tv_sec = most.tv_sec, .tv_nsec = most.tv_nsec};
 	struct io_uring_cqe *cqe;
 
+	/* With an event at hand liburing would only hand over: what the kernel is to go on with
+	 * would have to wait. */
+	if (ring_events(ring))
+		return ring_enter(ring);
 	return told(io_uring_submit_and_wait_timeout(&ring->io, &cqe, 1, &timeout, NULL));
+}
+
+unsigned ring_events(const struct ring *ring)
+{
+	return io_uring_cq_ready(&ring->io);
 }
 
 bool ring_next(struct ring *ring, struct ring_event *ret)

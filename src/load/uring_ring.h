@@ -68,7 +68,9 @@ int ring_enter(struct ring *ring);
 /* The same, and waits for an event, at most so long. 0, after a signal or the time too, or
  * -errno. */
 int ring_wait(struct ring *ring, int64_t most_ns);
-/* The next event, if there is one. */
+/* How many events are there; the next one, if there is one. Requests may have their events when
+ * ring_room() hands them over: who goes on as long as there are events may never come to an end. */
+unsigned ring_events(const struct ring *ring);
 bool ring_next(struct ring *ring, struct ring_event *ret);
 /* Gives its buffer back, when it has one. */
 void ring_release(struct ring *ring, const struct ring_event *event);

@@ -64,17 +64,18 @@ void uring_loop_cut(struct uring_loop *loop, uint32_t at)
 	slots_give(&loop->slots, at);
 }
 
-/* One at a time: its event and that of the cancellation lead to the next turn, which sees to what
- * is left, or was missed. */
+/* One at a time: its event, or that of a cancellation in vain, leads to the next turn, which sees
+ * to what is left. */
 void uring_loop_interrupt(struct uring_loop *loop, uint32_t at)
 {
 	struct slot *slot = &loop->slots.at[at];
+	enum request first;
 
 	if (!slot->watched || is_under_way(slot, REQUEST_CANCEL))
 		return;
-	ring_cancel(&loop->ring,
-		    uring_tag(REQUEST_CONNECT + (unsigned)__builtin_ctz(slot->watched), at),
-		    uring_tag(REQUEST_CANCEL, at));
+	first = (enum request)(REQUEST_CONNECT + __builtin_ctz(slot->watched));
+	ring_cancel(&loop->ring, uring_tag(first, at),
+		    uring_tag(REQUEST_CANCEL, at) | (uint64_t)first << 48);
 	under_way(slot, REQUEST_CANCEL);
 }
 
@@ -321,7 +322,9 @@ void uring_loop_completed(struct uring_loop *loop, uint32_t at, enum request req
 	case REQUEST_RECEIVE:
 		received(loop, at, event);
 		break;
-	default:
+	default: /* a cancellation: what was found has an event of its own */
+		if (event->result == 0 && is_under_way(slot, uring_tag_cancelled(event->tag)))
+			return;
 		break;
 	}
 	if (!loop->ending)
