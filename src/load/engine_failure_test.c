@@ -176,7 +176,7 @@ static void test_silence_to_many(void **state)
 		struct why why;
 
 		alarm(60); /* or it might go on for ever */
-		_exit(engine->run(&bench.works[0], &why) < 0);
+		_exit(engine->run(&bench.works[0], &why) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	await(&bench.server->requests, 400);
 	kill(pid, SIGSTOP);
@@ -493,7 +493,7 @@ static void test_no_descriptors(void **state)
 		setrlimit(RLIMIT_NOFILE, &(struct rlimit){110, 110});
 		if (fcntl(0, F_DUPFD_CLOEXEC, 110) >= 0)
 			_exit(77); /* valgrind does not keep to it */
-		_exit(engine->run(&bench.works[0], &why) < 0);
+		_exit(engine->run(&bench.works[0], &why) < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
