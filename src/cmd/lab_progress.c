@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "cmd/live_line.h"
 #include "lab/judgement.h"
 #include "render/line.h"
 
@@ -36,14 +37,6 @@ struct lab_progress {
 	size_t unsaid_count;
 };
 
-/* Whether lines can be taken back: a terminal, and one that knows how. */
-static bool is_live(FILE *out)
-{
-	const char *term = getenv("TERM");
-
-	return isatty(fileno(out)) == 1 && term && *term && strcmp(term, "dumb") != 0;
-}
-
 struct lab_progress *lab_progress_new(FILE *out, enum color_choice color, size_t count)
 {
 	struct lab_progress *progress = calloc(1, sizeof(*progress));
@@ -51,7 +44,7 @@ struct lab_progress *lab_progress_new(FILE *out, enum color_choice color, size_t
 	if (!progress)
 		return NULL;
 	*progress = (struct lab_progress){.out = out, .color = color, .room = count + 2};
-	progress->live = is_live(out);
+	progress->live = live_line_is_possible(out);
 	progress->columns = calloc(progress->room, sizeof(*progress->columns));
 	progress->unsaid = calloc(count + 1, sizeof(*progress->unsaid));
 	if (!progress->columns || !progress->unsaid) {

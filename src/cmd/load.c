@@ -49,8 +49,9 @@ struct loading {
 	struct generator *generator; /* (owned) */
 	struct watch *watch;	     /* (owned) */
 	char *command;		     /* (owned) */
-	struct load_live live;
-	int signal_fd; /* (owned) */
+	struct live_line live;
+	int64_t live_due_ns; /* when it is to be drawn anew */
+	int signal_fd;	     /* (owned) */
 	sigset_t signals_before;
 	enum phase phase;
 	int64_t until_ns; /* when the phase ends by itself; 0: it does not */
@@ -61,7 +62,7 @@ struct loading {
 };
 
 /* One line on stderr, where the live line may stand. */
-#define SAY(l, ...) (load_live_hide(&(l)->live), invocation_fail((l)->call, CLI_DONE, __VA_ARGS__))
+#define SAY(l, ...) (live_line_hide(&(l)->live), invocation_fail((l)->call, CLI_DONE, __VA_ARGS__))
 
 static struct load_facts facts_of(const struct loading *l)
 {
@@ -145,7 +146,7 @@ static int64_t ports_left(const struct loading *l)
 
 static void draw(struct loading *l)
 {
-	bool due = l->live.on && clock_now_ns() >= l->live.due_ns;
+	bool due = l->live.on && clock_now_ns() >= l->live_due_ns;
 	CLEANUP_FREE struct histogram *total = due ? malloc(sizeof(*total)) : NULL;
 	struct load_sum sum;
 	struct load_moment moment = {.sum = &sum};
@@ -159,6 +160,7 @@ static void draw(struct loading *l)
 	moment.seconds = clock_seconds(clock_now_ns() - generator_start_ns(l->generator));
 	moment.ending = l->phase == RUNNING ? NULL : "ending";
 	load_live_draw(&l->live, &moment);
+	l->live_due_ns = clock_now_ns() + LOAD_LIVE_NS;
 }
 
 /* ---- phases */
@@ -237,8 +239,8 @@ static int wait_ms(const struct loading *l)
 
 	if (l->until_ns && l->until_ns < until_ns)
 		until_ns = l->until_ns;
-	if (l->live.on && l->live.due_ns < until_ns)
-		until_ns = l->live.due_ns;
+	if (l->live.on && l->live_due_ns < until_ns)
+		until_ns = l->live_due_ns;
 	if (until_ns <= now_ns)
 		return 0;
 	return (int)((until_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS);
@@ -266,7 +268,7 @@ static void follow(struct loading *l)
 		draw(l);
 	}
 	l->ended_ns = clock_now_ns();
-	load_live_hide(&l->live);
+	live_line_hide(&l->live);
 }
 
 /* ---- before the start */
@@ -342,7 +344,7 @@ static int start(struct loading *l)
 	if (watch_new(&l->options.plan, &l->host, &l->watch, &why) < 0 ||
 	    generator_start(l->generator, &why) < 0)
 		return invocation_fail(l->call, CLI_REFUSED, "%s", why.text);
-	load_live_init(&l->live, stderr, l->call->color);
+	live_line_init(&l->live, stderr, l->call->color, true);
 	l->look_ns = generator_start_ns(l->generator) + look_every_ns(l, clock_now_ns());
 	return CLI_DONE;
 }

@@ -35,7 +35,7 @@ struct serving {
 	struct serve_listeners listeners;
 	struct journal *journal; /* (owned) */
 	struct server *server;	 /* (owned) */
-	struct serve_live live;
+	struct live_line live;
 	int signal_fd; /* (owned) */
 	sigset_t signals_before;
 	enum phase phase;
@@ -53,7 +53,7 @@ static bool has_log_file(const struct serve_options *options)
 /* ---- what is said while it runs */
 
 /* One line on stderr, where the live line may stand. */
-#define SAY(s, ...) (serve_live_hide(&(s)->live), invocation_fail((s)->call, CLI_DONE, __VA_ARGS__))
+#define SAY(s, ...) (live_line_hide(&(s)->live), invocation_fail((s)->call, CLI_DONE, __VA_ARGS__))
 
 static struct serve_report report_of(struct serving *s)
 {
@@ -75,7 +75,7 @@ static void say_counters(struct serving *s)
 {
 	struct serve_report report = report_of(s);
 
-	serve_live_hide(&s->live);
+	live_line_hide(&s->live);
 	serve_report_text(&report, stderr);
 	fflush(stderr);
 }
@@ -227,7 +227,7 @@ static void serve(struct serving *s)
 		if (s->phase != OVER)
 			look(s);
 	}
-	serve_live_hide(&s->live);
+	live_line_hide(&s->live);
 }
 
 /* ---- beginning and end */
@@ -312,7 +312,7 @@ static int run(struct serving *s)
 
 	if (r != CLI_DONE)
 		return r;
-	serve_live_init(&s->live, stderr, s->call->color, may_have_live_line(&s->options));
+	live_line_init(&s->live, stderr, s->call->color, may_have_live_line(&s->options));
 	if (s->options.duration_ns)
 		s->until_ns = s->began_ns + s->options.duration_ns;
 	serve(s);

@@ -1,6 +1,9 @@
 #include "load/engine_account.h"
 
 #include <errno.h>
+#include <time.h>
+
+#include "base/clock.h"
 
 static void record(struct load_tally *tally, enum load_latency latency, int64_t ns)
 {
@@ -76,6 +79,11 @@ bool account_answers(struct load_tally *tally, struct slot *slot, uint32_t reque
 	return true;
 }
 
+bool account_was_established(int error)
+{
+	return error == ECONNRESET || error == EPIPE;
+}
+
 void account_unconnected(struct load_tally *tally, unsigned failure, int64_t now_ns)
 {
 	count_failure(tally, failure, LOAD_STEP_CONNECT);
@@ -127,4 +135,14 @@ void account_cut(struct load_tally *tally, const struct slot *slot)
 {
 	if ((slot->state & SLOT_CONNECTED) && !(slot->state & SLOT_ENDED))
 		load_add(&tally->reset_by_us, 1);
+}
+
+void account_cpu(struct load_tally *tally)
+{
+	struct timespec used;
+
+	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0)
+		atomic_store_explicit(&tally->cpu_ns,
+				      (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec,
+				      memory_order_relaxed);
 }

@@ -57,6 +57,9 @@ void account_received(struct load_tally *tally, struct slot *slot, size_t n, int
 bool account_answers(struct load_tally *tally, struct slot *slot, uint32_t requests,
 		     int64_t now_ns);
 
+/* Whether a connect() that came to this error had been established first: a SYN is answered by RST
+ * with ECONNREFUSED (net/ipv4/tcp_input.c, tcp_reset()). */
+bool account_was_established(int error);
 /* It has failed before it was established. */
 void account_unconnected(struct load_tally *tally, unsigned failure, int64_t now_ns);
 /* COURSE_CLOSE was done: @before_ns is before close(), @now_ns after it. */
@@ -67,5 +70,8 @@ void account_kept(struct load_tally *tally, struct slot *slot, const struct cour
 		  int64_t now_ns);
 /* Reset at the end of the load, wherever it was; or a kept one's end. */
 void account_cut(struct load_tally *tally, const struct slot *slot);
+
+/* Tells the calling thread's processor time. */
+void account_cpu(struct load_tally *tally);
 
 #endif

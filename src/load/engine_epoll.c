@@ -22,7 +22,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -165,12 +164,7 @@ static void expire(struct epoll_loop *loop)
 
 static void tell_cpu(struct epoll_loop *loop)
 {
-	struct timespec used;
-
-	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0)
-		atomic_store_explicit(&loop->tally->cpu_ns,
-				      (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec,
-				      memory_order_relaxed);
+	account_cpu(loop->tally);
 	loop->cpu_at_ns = loop->now_ns;
 }
 
@@ -212,21 +206,6 @@ static int run(struct epoll_loop *loop)
 	return n < 0 ? n : 0;
 }
 
-/* As many as can ever be open here: each has a descriptor. */
-static uint32_t capacity(const struct load_work *work)
-{
-	uint64_t most = work->schedule.concurrency;
-	struct rlimit limit;
-
-	if (work->plan->closing == LOAD_CLOSE_ABANDON)
-		most = work->schedule.most < SLOTS_MAX ? work->schedule.most + most : SLOTS_MAX;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && most > limit.rlim_cur)
-		most = limit.rlim_cur;
-	if (most > SLOTS_MAX)
-		most = SLOTS_MAX;
-	return most ? (uint32_t)most : 1;
-}
-
 static int watch_end(struct epoll_loop *loop, int fd, uint32_t tag)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u32 = tag};
@@ -253,7 +232,7 @@ static int loop_init(struct epoll_loop *loop, struct load_work *work)
 	pace_init(&loop->pace, work);
 	if (loop->pace.end_ns != INT64_MAX)
 		loop->drain_ns = loop->pace.end_ns + plan->drain_ns;
-	if (slots_init(&loop->slots, capacity(work)) < 0 || !loop->buffer)
+	if (slots_init(&loop->slots, pace_capacity(work)) < 0 || !loop->buffer)
 		return -ENOMEM;
 	if (r == 0)
 		r = watch_end(loop, work->stop_fd, TAG_STOP);

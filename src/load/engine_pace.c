@@ -1,6 +1,10 @@
 #include "load/engine_pace.h"
 
+#include <errno.h>
+#include <sys/resource.h>
+
 #include "base/clock.h"
+#include "load/slots.h"
 
 #define DESCRIPTORS_NS (50 * NS_PER_MS)
 #define PORTS_FIRST_NS (1 * NS_PER_MS)
@@ -34,6 +38,28 @@ void pace_init(struct pace *pace, const struct load_work *work)
 		.end_ns = duration_ns ? work->start_ns + duration_ns : INT64_MAX,
 	};
 	find_due(pace);
+}
+
+uint32_t pace_capacity(const struct load_work *work)
+{
+	uint64_t most = work->schedule.concurrency;
+	struct rlimit limit;
+
+	if (work->plan->closing == LOAD_CLOSE_ABANDON)
+		most = work->schedule.most < SLOTS_MAX ? work->schedule.most + most : SLOTS_MAX;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && most > limit.rlim_cur)
+		most = limit.rlim_cur;
+	if (most > SLOTS_MAX)
+		most = SLOTS_MAX;
+	return most ? (uint32_t)most : 1;
+}
+
+bool pace_lacked_port(const struct load_plan *plan, enum load_step step, int error)
+{
+	if (step == LOAD_STEP_CONNECT)
+		return error == EADDRNOTAVAIL;
+	/* EADDRNOTAVAIL of bind(): the address is none of this host's. */
+	return error == EADDRINUSE && plan->ports == LOAD_PORTS_RING;
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -35,6 +35,8 @@ enum pace_verb {
 };
 
 void pace_init(struct pace *pace, const struct load_work *work);
+/* As many connections as can ever be open here: each has a descriptor. At least 1. */
+uint32_t pace_capacity(const struct load_work *work);
 /*
  * What to do now, while @under_way connections are. *ret_ns: of OPEN and FAIL the intended start
  * (closed loop: 0, now is as good as any time); of WAIT when to ask again, if no connection ends
@@ -46,6 +48,8 @@ enum pace_verb pace_next(struct pace *pace, int64_t now_ns, uint32_t under_way, 
 void pace_made(struct pace *pace);
 /* It was not: there is no descriptor. */
 void pace_want_descriptors(struct pace *pace, int64_t now_ns);
+/* Whether an attempt that failed at @step lacked a port. */
+bool pace_lacked_port(const struct load_plan *plan, enum load_step step, int error);
 /* It failed: there was no port; or there was one. */
 void pace_want_ports(struct pace *pace, int64_t now_ns);
 static inline void pace_found_port(struct pace *pace)

@@ -33,7 +33,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include "base/cleanup.h"
 #include "load/uring.h"
@@ -154,12 +153,7 @@ static void expire(struct uring_loop *loop)
 
 static void tell_cpu(struct uring_loop *loop)
 {
-	struct timespec used;
-
-	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0)
-		atomic_store_explicit(&loop->tally->cpu_ns,
-				      (uint64_t)used.tv_sec * NS_PER_S + (uint64_t)used.tv_nsec,
-				      memory_order_relaxed);
+	account_cpu(loop->tally);
 	loop->cpu_at_ns = loop->now_ns;
 }
 
@@ -223,21 +217,6 @@ static void run_loop(struct uring_loop *loop)
 
 /* ---- making one */
 
-/* As many as can ever be open here: each has a descriptor. */
-static uint32_t capacity(const struct load_work *work)
-{
-	uint64_t most = work->schedule.concurrency;
-	struct rlimit limit;
-
-	if (work->plan->closing == LOAD_CLOSE_ABANDON)
-		most = work->schedule.most < SLOTS_MAX ? work->schedule.most + most : SLOTS_MAX;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && most > limit.rlim_cur)
-		most = limit.rlim_cur;
-	if (most > SLOTS_MAX)
-		most = SLOTS_MAX;
-	return most ? (uint32_t)most : 1;
-}
-
 static struct uring_address *destinations(const struct load_plan *plan)
 {
 	struct uring_address *all = calloc(plan->destination_count, sizeof(*all));
@@ -266,7 +245,7 @@ static int loop_init(struct uring_loop *loop, struct load_work *work)
 	if (loop->pace.end_ns != INT64_MAX)
 		loop->drain_ns = loop->pace.end_ns + work->plan->drain_ns;
 	uring_loop_clock(loop);
-	if (slots_init(&loop->slots, capacity(work)) < 0 || !loop->destinations)
+	if (slots_init(&loop->slots, pace_capacity(work)) < 0 || !loop->destinations)
 		return -ENOMEM;
 	return 0;
 }

@@ -46,13 +46,6 @@ static int ask(int fd)
 	return connect_to(fd, &any);
 }
 
-/* These say that it was established before: a SYN is answered by RST with ECONNREFUSED
- * (net/ipv4/tcp_input.c, tcp_reset()). */
-static bool was_established(int error)
-{
-	return error == ECONNRESET || error == EPIPE;
-}
-
 void epoll_loop_unconnected(struct epoll_loop *loop, uint32_t at, unsigned failure)
 {
 	close(loop->slots.at[at].fd);
@@ -69,7 +62,7 @@ bool epoll_loop_connected(struct epoll_loop *loop, uint32_t at, uint32_t events)
 
 	if (events & (EPOLLERR | EPOLLHUP))
 		getsockopt(slot->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-	if (error && !was_established(error)) {
+	if (error && !account_was_established(error)) {
 		epoll_loop_unconnected(loop, at, (unsigned)error);
 		return false;
 	}
@@ -89,7 +82,7 @@ static int try_send(struct epoll_loop *loop, struct slot *slot, const struct cou
 			 MSG_NOSIGNAL | (step->last ? MSG_MORE : 0));
 	int r = n < 0 ? -errno : 0;
 
-	if (r < 0 && !was_established(-r))
+	if (r < 0 && !account_was_established(-r))
 		return r;
 	/* With TCP Fast Open the bytes go out with the SYN. */
 	if (r == 0 && loop->plan->fastopen)
@@ -115,9 +108,9 @@ static int try_on(struct epoll_loop *loop, struct slot *slot)
 	if (course_next(&slot->course, loop->course_plan, &step) == COURSE_SEND)
 		return try_send(loop, slot, &step);
 	r = ask(slot->fd);
-	if (r == 0 || was_established(-r))
+	if (r == 0 || account_was_established(-r))
 		account_connected(loop->work, slot, loop->now_ns);
-	if (was_established(-r)) {
+	if (account_was_established(-r)) {
 		course_received(&slot->course, loop->course_plan, NULL, r);
 		r = 0;
 	}
@@ -161,14 +154,6 @@ struct opening {
 	int64_t connect_ns;  /* before connect(); loop->now_ns is after it */
 };
 
-static bool is_port_error(const struct load_plan *plan, enum load_step step, int error)
-{
-	if (step == LOAD_STEP_CONNECT)
-		return error == EADDRNOTAVAIL;
-	/* EADDRNOTAVAIL of bind(): the address is none of this host's. */
-	return error == EADDRINUSE && plan->ports == LOAD_PORTS_RING;
-}
-
 static void open_tuple(struct epoll_loop *loop, const struct tuple *tuple, struct opening *ret)
 {
 	const char *failed_at;
@@ -187,7 +172,7 @@ static void open_tuple(struct epoll_loop *loop, const struct tuple *tuple, struc
 		load_add(&loop->tally->connect_calls, 1);
 		load_add(&loop->tally->connect_ns, (uint64_t)(loop->now_ns - ret->connect_ns));
 	}
-	ret->port = is_port_error(loop->plan, ret->step, -ret->result);
+	ret->port = pace_lacked_port(loop->plan, ret->step, -ret->result);
 }
 
 /* Ports that are taken are passed over, where the ports are ours to choose. */

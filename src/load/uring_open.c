@@ -13,13 +13,6 @@
 
 /* ---- whether it is established */
 
-/* These say that it was established before: a SYN is answered by RST with ECONNREFUSED
- * (net/ipv4/tcp_input.c, tcp_reset()). */
-static bool was_established(int error)
-{
-	return error == ECONNRESET || error == EPIPE;
-}
-
 /* TCP Fast Open: connect() has put the SYN off until there is something to send (net/ipv4/
  * tcp_fastopen.c, tcp_fastopen_defer_connect()). */
 static bool is_put_off(const struct uring_loop *loop, int fd)
@@ -51,7 +44,7 @@ void uring_loop_connected(struct uring_loop *loop, uint32_t at, int result, int6
 			course_fail(&slot->course, EISCONN);
 		return;
 	}
-	if (result == 0 || was_established(-result))
+	if (result == 0 || account_was_established(-result))
 		established(loop, at, -result, now_ns);
 	else
 		course_fail(&slot->course, (unsigned)-result); /* in vain: its time was over */
@@ -80,18 +73,10 @@ struct opening {
 	int64_t before_ns, after_ns; /* connect() */
 };
 
-static bool is_port_error(const struct load_plan *plan, enum load_step step, int error)
-{
-	if (step == LOAD_STEP_CONNECT)
-		return error == EADDRNOTAVAIL;
-	/* EADDRNOTAVAIL of bind(): the address is none of this host's. */
-	return error == EADDRINUSE && plan->ports == LOAD_PORTS_RING;
-}
-
 /* Whether the peer said so, and not connect() itself. */
 static bool is_answer(int error)
 {
-	return error == ECONNREFUSED || was_established(error);
+	return error == ECONNREFUSED || account_was_established(error);
 }
 
 /*
@@ -140,7 +125,7 @@ static void open_tuple(struct uring_loop *loop, uint32_t at, const struct tuple 
 	}
 	if (fd >= 0)
 		close(fd);
-	ret->port = is_port_error(loop->plan, ret->step, -ret->result);
+	ret->port = pace_lacked_port(loop->plan, ret->step, -ret->result);
 }
 
 /* Ports that are taken are passed over, where the ports are ours to choose. */
