@@ -15,8 +15,10 @@
 #include <errno.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -47,6 +49,25 @@ static inline void be_alone(void)
 	do {                                                                                       \
 		if (not_alone) {                                                                   \
 			print_message("no network namespace: %s\n", not_alone);                    \
+			skip();                                                                    \
+		}                                                                                  \
+	} while (0)
+
+/* The same where processes are watched: valgrind 3.19 does not know pidfd_open(2). */
+static inline bool has_pidfd(void)
+{
+	int fd = pidfd_open(getpid(), 0);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+#define NEEDS_PROCESSES()                                                                          \
+	do {                                                                                       \
+		NEEDS_NAMESPACE();                                                                 \
+		if (!has_pidfd()) {                                                                \
+			print_message("no pidfd_open(2)\n");                                       \
 			skip();                                                                    \
 		}                                                                                  \
 	} while (0)

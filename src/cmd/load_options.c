@@ -9,6 +9,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "cmd/closing_option.h"
 #include "cmd/load_time.h"
 #include "load/engine.h"
 #include "load/protocol.h"
@@ -113,54 +114,22 @@ const struct cli_option load_option_table[] = {
 
 /* ---- single options */
 
-static const char *closing_candidate(const void *context, size_t index)
-{
-	(void)context;
-	return closing_word(index);
-}
-
-static int refuse_closing(const struct invocation *call, const char *text)
-{
-	const char *nearest = cli_nearest(text, closing_candidate, NULL);
-
-	return invocation_fail(call, CLI_USAGE,
-			       "option '--close': '%.100s' is not active, passive, rst, half, "
-			       "linger=SECONDS or abandon%s%s%s",
-			       text, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-			       nearest ? "'?" : "");
-}
-
-static int read_linger(const struct invocation *call, const char *text, struct load_plan *plan)
-{
-	int64_t number;
-
-	if (*text++ != '=')
-		return invocation_fail(call, CLI_USAGE,
-				       "option '--close': linger needs its seconds: linger=5");
-	if (cli_parse_number(text, &number) < 0 || number < 0 || number > INT_MAX / 1000)
-		return invocation_fail(call, CLI_USAGE,
-				       "option '--close': '%.100s' of linger is not a whole number "
-				       "of seconds from 0 to %d",
-				       text, INT_MAX / 1000);
-	plan->closing = LOAD_CLOSE_LINGER;
-	plan->linger_s = (int)number;
-	return CLI_DONE;
-}
-
 static int read_closing(const struct invocation *call, struct load_options *options)
 {
-	const char *text = invocation_text(call, "close", NULL);
-	int r;
+	static const struct closing_option option = {
+		.word = closing_word,
+		.find = load_closing_find,
+		.linger = LOAD_CLOSE_LINGER,
+		.list = "active, passive, rst, half, linger=SECONDS or abandon",
+	};
+	int closing, r;
 
-	if (!text)
+	if (!invocation_text(call, "close", NULL))
 		return CLI_DONE;
-	if (strncmp(text, "linger", strlen("linger")) == 0 && strchr("=", text[strlen("linger")]))
-		return read_linger(call, text + strlen("linger"), &options->plan);
-	r = load_closing_find(text);
-	if (r < 0)
-		return refuse_closing(call, text);
-	options->plan.closing = (enum load_closing)r;
-	return CLI_DONE;
+	r = closing_option_read(call, &option, &closing, &options->plan.linger_s);
+	if (r == CLI_DONE)
+		options->plan.closing = (enum load_closing)closing;
+	return r;
 }
 
 static int read_family(const struct invocation *call, struct load_options *options)

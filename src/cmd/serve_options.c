@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "cmd/closing_option.h"
 #include "serve/engine.h"
 #include "serve/protocol.h"
 
@@ -100,57 +101,24 @@ static int seconds(const struct invocation *call, const char *name)
 	return (int)((ns + NS_PER_S - 1) / NS_PER_S);
 }
 
-static const char *closing_candidate(const void *context, size_t index)
-{
-	(void)context;
-	return closing_word(index);
-}
-
-static int refuse_closing(const struct invocation *call, const char *text)
-{
-	const char *nearest = cli_nearest(text, closing_candidate, NULL);
-
-	return invocation_fail(call, CLI_USAGE,
-			       "option '--close': '%.100s' is not active, passive, never, half, "
-			       "rst, linger=SECONDS or unread%s%s%s",
-			       text, nearest ? "; did you mean '" : "", nearest ? nearest : "",
-			       nearest ? "'?" : "");
-}
-
-static int read_linger(const struct invocation *call, const char *text, struct serve_plan *plan)
-{
-	int64_t number;
-
-	if (*text++ != '=')
-		return invocation_fail(call, CLI_USAGE,
-				       "option '--close': linger needs its seconds: linger=5");
-	/* sk_lingertime is in ticks; sock_setsockopt() cuts what is too much. */
-	if (cli_parse_number(text, &number) < 0 || number < 0 || number > INT_MAX / 1000)
-		return invocation_fail(call, CLI_USAGE,
-				       "option '--close': '%.100s' of linger is not a whole number "
-				       "of seconds from 0 to %d",
-				       text, INT_MAX / 1000);
-	plan->closing = SERVE_CLOSE_LINGER;
-	plan->linger_s = (int)number;
-	return CLI_DONE;
-}
-
 static int read_closing(const struct invocation *call, struct serve_plan *plan)
 {
-	const char *text = invocation_text(call, "close", NULL);
-	int r;
+	static const struct closing_option option = {
+		.word = closing_word,
+		.find = serve_closing_find,
+		.linger = SERVE_CLOSE_LINGER,
+		.list = "active, passive, never, half, rst, linger=SECONDS or unread",
+	};
+	int closing, r;
 
-	if (!text) {
+	if (!invocation_text(call, "close", NULL)) {
 		plan->closing = plan->protocol->usual_closing;
 		return CLI_DONE;
 	}
-	if (strncmp(text, "linger", strlen("linger")) == 0 && strchr("=", text[strlen("linger")]))
-		return read_linger(call, text + strlen("linger"), plan);
-	r = serve_closing_find(text);
-	if (r < 0)
-		return refuse_closing(call, text);
-	plan->closing = (enum serve_closing)r;
-	return CLI_DONE;
+	r = closing_option_read(call, &option, &closing, &plan->linger_s);
+	if (r == CLI_DONE)
+		plan->closing = (enum serve_closing)closing;
+	return r;
 }
 
 static int read_family(const struct invocation *call, enum listen_family *ret)

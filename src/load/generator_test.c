@@ -140,23 +140,6 @@ static struct load_plan plan_of(enum mood wanted)
 	};
 }
 
-static bool has_pidfd(void)
-{
-	CLEANUP_CLOSE int fd = pidfd_open(getpid(), 0);
-
-	return fd >= 0;
-}
-
-#define NEEDS_GENERATOR()                                                                          \
-	do {                                                                                       \
-		NEEDS_NAMESPACE();                                                                 \
-		/* valgrind 3.19 does not know it */                                               \
-		if (!has_pidfd()) {                                                                \
-			print_message("no pidfd_open(2)\n");                                       \
-			skip();                                                                    \
-		}                                                                                  \
-	} while (0)
-
 static struct generator *start(const struct load_plan *plan)
 {
 	struct generator *generator = NULL;
@@ -208,7 +191,7 @@ static void test_shares(void **state)
 	int64_t before_ns;
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	plan.processes = 2;
 	before_ns = clock_now_ns();
 	generator = start(&plan);
@@ -238,7 +221,7 @@ static void test_no_idle_parts(void **state)
 	struct generator *generator;
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	plan.threads = 16;
 	generator = start(&plan);
 	assert_int_equal(facts_of(generator).threads, 7); /* concurrency */
@@ -267,7 +250,7 @@ static void test_stop_and_force(void **state)
 	static const enum mood moods[] = {WAITS, LINGERS};
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	for (size_t i = 0; i < ARRAY_SIZE(moods); i++) {
 		struct load_plan plan = plan_of(moods[i]);
 		struct generator *generator = start(&plan);
@@ -293,7 +276,7 @@ static void test_worker_is_apart(void **state)
 	CLEANUP_CLOSE int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	/* One that lies between those that it keeps, and one behind. */
 	strange_fd = fcntl(fd, F_DUPFD_CLOEXEC, 500);
 	assert_true(strange_fd >= 500);
@@ -318,7 +301,7 @@ static void test_killed(void **state)
 	struct why why = {""};
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	plan.processes = 3;
 	generator = start(&plan);
 	await_parts(3);
@@ -345,7 +328,7 @@ static void test_engine_fails(void **state)
 	struct why why = {""};
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	generator = start(&plan);
 	assert_int_equal(generator_wait(generator, -1, &why), -ECHILD);
 	assert_non_null(strstr(why.text, "no engine today"));
@@ -360,7 +343,7 @@ static void test_dies_with_parent(void **state)
 	pid_t parent;
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 	plan.threads = 1;
 	parent = fork();
@@ -416,7 +399,7 @@ static void test_descriptors(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	pid = fork();
 	if (pid == 0) {
 		setenv("CMOCKA_TEST_ABORT", "1", 1);
@@ -447,7 +430,7 @@ static void test_refuses(void **state)
 	struct load_source source = {.count = 2};
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	plan.ports = LOAD_PORTS_RING;
 	plan.first_port = 2000;
 	plan.last_port = 1000;
@@ -497,7 +480,7 @@ static void test_real(void **state)
 	int listener;
 
 	(void)state;
-	NEEDS_GENERATOR();
+	NEEDS_PROCESSES();
 	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof(at)), 0);
 	assert_int_equal(listen(listener, 128), 0);

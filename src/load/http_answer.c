@@ -1,7 +1,6 @@
 /*
- * One state per place in an answer. Names and words that matter are found by walking a sorted
- * table: `match` holds the entry that fits so far and how much of it; a byte that does not fit
- * moves on to the next entry with the same beginning, or to none.
+ * One state per place in an answer. `match` is that of a name or word that matters
+ * (base/http_text.h).
  *
  * An answer whose end could be understood in two ways is malformed: a length besides chunks, two
  * lengths, chunks of HTTP/1.0 (RFC 9112, 6.1 and 6.3). A bare LF is an end of line (2.2).
@@ -12,6 +11,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/http_text.h"
 #include "load/tally.h"
 
 enum state {
@@ -68,9 +68,9 @@ struct parse {
 	uint8_t state, match, flags;
 };
 
-/* ---- words: entry in the upper three bits of match, length in the lower five */
+/* ---- words (base/http_text.h) */
 
-enum { NO_MATCH = 0xff, FOLDABLE = NO_MATCH };
+enum { FOLDABLE = HTTP_NO_MATCH };
 
 enum { FIELD_CONNECTION, FIELD_LENGTH, FIELD_ENCODING };
 static const char *const fields[] = {"connection", "content-length", "transfer-encoding", NULL};
@@ -78,80 +78,6 @@ static const char *const fields[] = {"connection", "content-length", "transfer-e
 enum { WORD_CLOSE, WORD_KEEP };
 static const char *const connection_words[] = {"close", "keep-alive", NULL};
 static const char *const encoding_words[] = {"chunked", NULL};
-
-static void match_byte(uint8_t *match, const char *const *table, char byte)
-{
-	unsigned entry = *match >> 5, place = *match & 31;
-
-	if (*match == NO_MATCH)
-		return;
-	while (table[entry][place] != byte) {
-		if (!table[entry + 1] || strncmp(table[entry], table[entry + 1], place) != 0) {
-			*match = NO_MATCH;
-			return;
-		}
-		entry++;
-	}
-	*match = (uint8_t)(entry << 5 | (place + 1));
-}
-
-/* Space goes around words, not into them: "chun ked" is none. */
-static void match_space(uint8_t *match, const char *const *table)
-{
-	unsigned entry = *match >> 5, place = *match & 31;
-
-	if (*match != NO_MATCH && place && table[entry][place])
-		*match = NO_MATCH;
-}
-
-/* The entry that was matched to its end, or -1. Begins anew. */
-static int match_end(uint8_t *match, const char *const *table)
-{
-	unsigned entry = *match >> 5, place = *match & 31;
-	bool whole = *match != NO_MATCH && table[entry][place] == '\0';
-
-	*match = 0;
-	return whole ? (int)entry : -1;
-}
-
-/* ---- bytes (RFC 9110, 5.6.2 and 5.5), whatever the locale */
-
-static bool is_digit(char byte)
-{
-	return byte >= '0' && byte <= '9';
-}
-
-static char lower(char byte)
-{
-	return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
-}
-
-/* "!#$%&'*+-.^_`|~", digits and letters: a bit for each below 128. */
-static bool is_token(char byte)
-{
-	static const uint64_t tokens[] = {0x03ff6cfa00000000, 0x57ffffffc7fffffe};
-	unsigned char place = (unsigned char)byte;
-
-	return place < 128 && tokens[place / 64] >> place % 64 & 1;
-}
-
-static bool is_text(char byte)
-{
-	return byte == '\t' || ((unsigned char)byte >= ' ' && byte != 0x7f);
-}
-
-static bool is_space(char byte)
-{
-	return byte == ' ' || byte == '\t';
-}
-
-static int hex_digit(char byte)
-{
-	byte = lower(byte);
-	if (is_digit(byte))
-		return byte - '0';
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
 
 /* ---- states; each returns the next */
 
@@ -169,7 +95,7 @@ static uint8_t in_version(struct parse *parse, char byte)
 
 	if (place < 7)
 		return byte == "HTTP/1."[place] ? parse->state + 1 : MALFORMED;
-	if (!is_digit(byte))
+	if (!http_is_digit(byte))
 		return MALFORMED;
 	if (byte != '0')
 		parse->flags |= HTTP_11;
@@ -178,7 +104,7 @@ static uint8_t in_version(struct parse *parse, char byte)
 
 static uint8_t in_status(struct parse *parse, char byte)
 {
-	if (!is_digit(byte) || (parse->state == STATUS && byte == '0'))
+	if (!http_is_digit(byte) || (parse->state == STATUS && byte == '0'))
 		return MALFORMED;
 	parse->status = (uint16_t)(parse->status * 10 + (byte - '0'));
 	return parse->state + 1;
@@ -210,28 +136,28 @@ static uint8_t in_field(struct parse *parse, char byte)
 {
 	/* A folded line (RFC 9112, 5.2) goes on with a field that does not matter. In one that
 	 * does, nobody has folded anything in good faith. */
-	if (is_space(byte))
+	if (http_is_space(byte))
 		return parse->match == FOLDABLE ? VALUE : MALFORMED;
 	if (byte == '\n')
 		return end_head(parse);
 	if (byte == '\r')
 		return HEAD_LF;
-	if (!is_token(byte))
+	if (!http_is_token(byte))
 		return MALFORMED;
 	parse->match = 0;
-	match_byte(&parse->match, fields, lower(byte));
+	http_match_byte(&parse->match, fields, http_lower(byte));
 	return NAME;
 }
 
 static uint8_t in_name(struct parse *parse, char byte)
 {
-	if (is_token(byte)) {
-		match_byte(&parse->match, fields, lower(byte));
+	if (http_is_token(byte)) {
+		http_match_byte(&parse->match, fields, http_lower(byte));
 		return NAME;
 	}
 	if (byte != ':')
 		return MALFORMED;
-	switch (match_end(&parse->match, fields)) {
+	switch (http_match_end(&parse->match, fields)) {
 	case FIELD_CONNECTION:
 		return CONNECTION;
 	case FIELD_LENGTH:
@@ -249,10 +175,10 @@ static bool in_words(struct parse *parse, char byte, const char *const *table)
 {
 	if (byte == ',' || byte == '\r' || byte == '\n')
 		return true;
-	if (is_space(byte))
-		match_space(&parse->match, table);
+	if (http_is_space(byte))
+		http_match_space(&parse->match, table);
 	else
-		match_byte(&parse->match, table, lower(byte));
+		http_match_byte(&parse->match, table, http_lower(byte));
 	return false;
 }
 
@@ -260,8 +186,8 @@ static bool in_words(struct parse *parse, char byte, const char *const *table)
 static uint8_t in_connection(struct parse *parse, char byte)
 {
 	if (!in_words(parse, byte, connection_words))
-		return is_text(byte) ? CONNECTION : MALFORMED;
-	switch (match_end(&parse->match, connection_words)) {
+		return http_is_text(byte) ? CONNECTION : MALFORMED;
+	switch (http_match_end(&parse->match, connection_words)) {
 	case WORD_CLOSE:
 		parse->flags |= CLOSES;
 		break;
@@ -278,8 +204,8 @@ static uint8_t in_encoding(struct parse *parse, char byte)
 	bool empty = parse->match == 0, chunked;
 
 	if (!in_words(parse, byte, encoding_words))
-		return is_text(byte) ? ENCODING : MALFORMED;
-	chunked = match_end(&parse->match, encoding_words) == 0;
+		return http_is_text(byte) ? ENCODING : MALFORMED;
+	chunked = http_match_end(&parse->match, encoding_words) == 0;
 	if (chunked && parse->flags & CHUNKED)
 		return MALFORMED;
 	if (chunked)
@@ -316,9 +242,9 @@ static bool add_digit(struct parse *parse, int digit)
 
 static uint8_t in_length(struct parse *parse, char byte)
 {
-	if (is_digit(byte) && parse->state != LENGTH_END)
+	if (http_is_digit(byte) && parse->state != LENGTH_END)
 		return add_digit(parse, byte - '0') ? LENGTH_DIGITS : MALFORMED;
-	if (is_space(byte))
+	if (http_is_space(byte))
 		return parse->state == LENGTH ? LENGTH : LENGTH_END;
 	if (parse->state == LENGTH)
 		return MALFORMED;
@@ -339,7 +265,7 @@ static uint8_t end_chunk_line(struct parse *parse)
 
 static uint8_t in_chunk_size(struct parse *parse, char byte)
 {
-	int digit = hex_digit(byte);
+	int digit = http_hex_digit(byte);
 
 	if (digit >= 0) {
 		if (parse->left > (INT64_MAX >> 4))
@@ -349,25 +275,25 @@ static uint8_t in_chunk_size(struct parse *parse, char byte)
 	}
 	if (parse->state == CHUNK)
 		return MALFORMED;
-	if (byte == ';' || is_space(byte))
+	if (byte == ';' || http_is_space(byte))
 		return CHUNK_EXTENSION;
 	return byte == '\n' ? end_chunk_line(parse) : line_end(byte, CHUNK_LF, MALFORMED);
 }
 
 static uint8_t in_chunk_extension(struct parse *parse, char byte)
 {
-	if (is_text(byte))
+	if (http_is_text(byte))
 		return CHUNK_EXTENSION;
 	return byte == '\n' ? end_chunk_line(parse) : line_end(byte, CHUNK_LF, MALFORMED);
 }
 
 static uint8_t in_trailer(struct parse *parse, char byte)
 {
-	if (parse->state == TRAILER_TEXT && is_text(byte))
+	if (parse->state == TRAILER_TEXT && http_is_text(byte))
 		return TRAILER_TEXT;
 	if (parse->state == TRAILER_TEXT)
 		return line_end(byte, TRAILER_TEXT_LF, TRAILER);
-	return is_token(byte) ? TRAILER_TEXT : line_end(byte, TRAILERS_LF, COMPLETE);
+	return http_is_token(byte) ? TRAILER_TEXT : line_end(byte, TRAILERS_LF, COMPLETE);
 }
 
 /* ---- */
@@ -404,13 +330,13 @@ static uint8_t next_state(struct parse *parse, char byte)
 	case STATUS_END: /* without a reason, the space may be missing, too */
 		return byte == ' ' ? REASON : line_end(byte, LINE_LF, FIELD);
 	case REASON:
-		return is_text(byte) ? REASON : line_end(byte, LINE_LF, FIELD);
+		return http_is_text(byte) ? REASON : line_end(byte, LINE_LF, FIELD);
 	case FIELD:
 		return in_field(parse, byte);
 	case NAME:
 		return in_name(parse, byte);
 	case VALUE:
-		return is_text(byte) ? VALUE : line_end(byte, VALUE_LF, FIELD);
+		return http_is_text(byte) ? VALUE : line_end(byte, VALUE_LF, FIELD);
 	case CONNECTION:
 		return in_connection(parse, byte);
 	case LENGTH:
@@ -459,10 +385,10 @@ static size_t pass_unread(struct parse *parse, const char *bytes, size_t there)
 	size_t n = 0;
 
 	if (parse->state == VALUE)
-		while (n < there && is_text(bytes[n]))
+		while (n < there && http_is_text(bytes[n]))
 			n++;
-	else if (parse->state == NAME && parse->match == NO_MATCH)
-		while (n < there && is_token(bytes[n]))
+	else if (parse->state == NAME && parse->match == HTTP_NO_MATCH)
+		while (n < there && http_is_token(bytes[n]))
 			n++;
 	parse->size += n;
 	return n;

@@ -1,7 +1,6 @@
 /*
- * One state per place in a request. Names and words that matter are found by walking a sorted
- * table: `match` holds the entry that fits so far and how much of it; a byte that does not fit
- * moves on to the next entry with the same beginning, or to none.
+ * One state per place in a request. `match` is that of a name or word that matters
+ * (base/http_text.h).
  *
  * What is ambiguous is refused rather than guessed, because proxies may guess differently (request
  * smuggling, RFC 9112, 11.2): both lengths, a length twice, spaces before a colon, folded lines,
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/http_text.h"
 
 enum state {
 	START, /* before the request line: empty lines are skipped (RFC 9112, 2.2) */
@@ -78,9 +78,7 @@ const char *http_status(uint8_t trouble)
 	return trouble < ARRAY_SIZE(statuses) ? statuses[trouble] : statuses[BAD_REQUEST];
 }
 
-/* ---- words: sorted tables, entry in the upper three bits of match, length in the lower five */
-
-enum { NO_MATCH = 0xff };
+/* ---- words (base/http_text.h) */
 
 enum { METHOD_CONNECT, METHOD_HEAD };
 static const char *const methods[] = {"CONNECT", "HEAD", NULL};
@@ -93,74 +91,6 @@ enum { WORD_CLOSE, WORD_KEEP };
 static const char *const connection_words[] = {"close", "keep-alive", NULL};
 static const char *const encoding_words[] = {"chunked", NULL};
 static const char *const expect_words[] = {"100-continue", NULL};
-
-static void match_byte(uint8_t *match, const char *const *table, char byte)
-{
-	unsigned entry = *match >> 5, place = *match & 31;
-
-	if (*match == NO_MATCH)
-		return;
-	while (table[entry][place] != byte) {
-		if (!table[entry + 1] || strncmp(table[entry], table[entry + 1], place) != 0) {
-			*match = NO_MATCH;
-			return;
-		}
-		entry++;
-	}
-	*match = (uint8_t)(entry << 5 | (place + 1));
-}
-
-/* Space goes around words, not into them: "chun ked" is none. */
-static void match_space(uint8_t *match, const char *const *table)
-{
-	unsigned entry = *match >> 5, place = *match & 31;
-
-	if (*match != NO_MATCH && place && table[entry][place])
-		*match = NO_MATCH;
-}
-
-/* The entry that was matched to its end, or -1. Begins anew. */
-static int match_end(uint8_t *match, const char *const *table)
-{
-	unsigned entry = *match >> 5, place = *match & 31;
-	bool whole = *match != NO_MATCH && table[entry][place] == '\0';
-
-	*match = 0;
-	return whole ? (int)entry : -1;
-}
-
-/* ---- bytes (RFC 9110, 5.6.2 and 5.5), whatever the locale */
-
-static bool is_token(unsigned char byte)
-{
-	static const char marks[] = "!#$%&'*+-.^_`|~";
-
-	return (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-	       (byte >= 'a' && byte <= 'z') || (byte && strchr(marks, byte));
-}
-
-static bool is_text(unsigned char byte)
-{
-	return byte == '\t' || (byte >= ' ' && byte != 0x7f);
-}
-
-static bool is_space(char byte)
-{
-	return byte == ' ' || byte == '\t';
-}
-
-static char lower(char byte)
-{
-	return byte >= 'A' && byte <= 'Z' ? (char)(byte - 'A' + 'a') : byte;
-}
-
-static int hex_digit(char byte)
-{
-	byte = lower(byte);
-	if (byte >= '0' && byte <= '9')
-		return byte - '0';
-	return byte >= 'a' && byte <= 'f' ? byte - 'a' + 10 : -1;
-}
 
 /* ---- states; each returns the next */
 
@@ -187,13 +117,13 @@ static uint8_t in_method(struct http_parse *parse, char byte)
 {
 	int known;
 
-	if (is_token((unsigned char)byte)) {
-		match_byte(&parse->match, methods, byte);
+	if (http_is_token(byte)) {
+		http_match_byte(&parse->match, methods, byte);
 		return METHOD;
 	}
 	if (byte != ' ')
 		return bad(parse);
-	known = match_end(&parse->match, methods);
+	known = http_match_end(&parse->match, methods);
 	if (known == METHOD_CONNECT) /* its 200 would open a tunnel (RFC 9110, 9.3.6) */
 		return trouble(parse, NOT_IMPLEMENTED);
 	if (known == METHOD_HEAD)
@@ -258,22 +188,22 @@ static uint8_t in_field(struct http_parse *parse, char byte)
 		return end_headers(parse);
 	if (byte == '\r')
 		return HEADERS_LF;
-	if (!is_token((unsigned char)byte)) /* a folded line among them */
+	if (!http_is_token(byte)) /* a folded line among them */
 		return bad(parse);
 	parse->match = 0;
-	match_byte(&parse->match, fields, lower(byte));
+	http_match_byte(&parse->match, fields, http_lower(byte));
 	return NAME;
 }
 
 static uint8_t in_name(struct http_parse *parse, char byte)
 {
-	if (is_token((unsigned char)byte)) {
-		match_byte(&parse->match, fields, lower(byte));
+	if (http_is_token(byte)) {
+		http_match_byte(&parse->match, fields, http_lower(byte));
 		return NAME;
 	}
 	if (byte != ':')
 		return bad(parse);
-	switch (match_end(&parse->match, fields)) {
+	switch (http_match_end(&parse->match, fields)) {
 	case FIELD_CONNECTION:
 		return CONNECTION;
 	case FIELD_LENGTH:
@@ -298,22 +228,22 @@ static uint8_t in_name(struct http_parse *parse, char byte)
 
 static uint8_t in_value(struct http_parse *parse, char byte)
 {
-	return is_text((unsigned char)byte) ? VALUE : line_end(parse, byte, VALUE_LF, FIELD);
+	return http_is_text(byte) ? VALUE : line_end(parse, byte, VALUE_LF, FIELD);
 }
 
 /* A list of words; what is not known is passed over (RFC 9110, 7.6.1). */
 static uint8_t in_connection(struct http_parse *parse, char byte)
 {
 	if (byte != ',' && byte != '\r' && byte != '\n') {
-		if (!is_text((unsigned char)byte))
+		if (!http_is_text(byte))
 			return bad(parse);
-		if (is_space(byte))
-			match_space(&parse->match, connection_words);
+		if (http_is_space(byte))
+			http_match_space(&parse->match, connection_words);
 		else
-			match_byte(&parse->match, connection_words, lower(byte));
+			http_match_byte(&parse->match, connection_words, http_lower(byte));
 		return CONNECTION;
 	}
-	switch (match_end(&parse->match, connection_words)) {
+	switch (http_match_end(&parse->match, connection_words)) {
 	case WORD_CLOSE:
 		parse->flags |= HTTP_CLOSE;
 		break;
@@ -333,7 +263,7 @@ static uint8_t in_length(struct http_parse *parse, char byte)
 			parse->length = parse->length * 10 + (byte - '0');
 		return LENGTH_DIGITS;
 	}
-	if (is_space(byte))
+	if (http_is_space(byte))
 		return parse->state == LENGTH ? LENGTH : LENGTH_END;
 	return parse->state == LENGTH ? bad(parse) : line_end(parse, byte, VALUE_LF, FIELD);
 }
@@ -343,15 +273,15 @@ static uint8_t in_word(struct http_parse *parse, char byte, const char *const *t
 		       enum http_flag flag, enum trouble otherwise)
 {
 	if (byte != '\r' && byte != '\n') {
-		if (!is_text((unsigned char)byte))
+		if (!http_is_text(byte))
 			return bad(parse);
-		if (is_space(byte))
-			match_space(&parse->match, table);
+		if (http_is_space(byte))
+			http_match_space(&parse->match, table);
 		else
-			match_byte(&parse->match, table, lower(byte));
+			http_match_byte(&parse->match, table, http_lower(byte));
 		return parse->state;
 	}
-	if (match_end(&parse->match, table) < 0)
+	if (http_match_end(&parse->match, table) < 0)
 		return trouble(parse, otherwise);
 	parse->flags |= (uint8_t)flag;
 	return line_end(parse, byte, VALUE_LF, FIELD);
@@ -369,7 +299,7 @@ static uint8_t end_chunk_line(struct http_parse *parse)
 
 static uint8_t in_chunk_size(struct http_parse *parse, char byte)
 {
-	int digit = hex_digit(byte);
+	int digit = http_hex_digit(byte);
 
 	if (digit >= 0) {
 		parse->length = parse->length * 16 + digit;
@@ -377,33 +307,32 @@ static uint8_t in_chunk_size(struct http_parse *parse, char byte)
 	}
 	if (parse->state == CHUNK)
 		return bad(parse);
-	if (byte == ';' || is_space(byte))
+	if (byte == ';' || http_is_space(byte))
 		return CHUNK_EXTENSION;
 	return line_end(parse, byte, CHUNK_LF, end_chunk_line(parse));
 }
 
 static uint8_t in_chunk_extension(struct http_parse *parse, char byte)
 {
-	if (is_text((unsigned char)byte))
+	if (http_is_text(byte))
 		return CHUNK_EXTENSION;
 	return line_end(parse, byte, CHUNK_LF, end_chunk_line(parse));
 }
 
 static uint8_t in_trailer(struct http_parse *parse, char byte)
 {
-	if (parse->state == TRAILER_TEXT && is_text((unsigned char)byte))
+	if (parse->state == TRAILER_TEXT && http_is_text(byte))
 		return TRAILER_TEXT;
 	if (parse->state == TRAILER_TEXT)
 		return line_end(parse, byte, TRAILER_TEXT_LF, TRAILER);
-	return is_token((unsigned char)byte) ? TRAILER_TEXT
-					     : line_end(parse, byte, TRAILERS_LF, COMPLETE);
+	return http_is_token(byte) ? TRAILER_TEXT : line_end(parse, byte, TRAILERS_LF, COMPLETE);
 }
 
 /* ---- */
 
 static uint8_t in_start(struct http_parse *parse, char byte)
 {
-	if (is_token((unsigned char)byte))
+	if (http_is_token(byte))
 		return in_method(parse, byte);
 	return line_end(parse, byte, START_LF, START);
 }

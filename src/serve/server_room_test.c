@@ -129,23 +129,6 @@ static int listen_somewhere(struct sockaddr_in *ret)
 	return fd;
 }
 
-static bool has_pidfd(void)
-{
-	CLEANUP_CLOSE int fd = pidfd_open(getpid(), 0);
-
-	return fd >= 0;
-}
-
-#define NEEDS_SERVER()                                                                             \
-	do {                                                                                       \
-		NEEDS_NAMESPACE();                                                                 \
-		/* valgrind 3.19 does not know it */                                               \
-		if (!has_pidfd()) {                                                                \
-			print_message("no pidfd_open(2)\n");                                       \
-			skip();                                                                    \
-		}                                                                                  \
-	} while (0)
-
 static struct sockaddr_in where;
 
 static struct server *make(const struct serve_plan *plan, unsigned processes)
@@ -154,7 +137,7 @@ static struct server *make(const struct serve_plan *plan, unsigned processes)
 	struct why why = {""};
 	int listener;
 
-	NEEDS_SERVER();
+	NEEDS_PROCESSES();
 	listener = listen_somewhere(&where);
 	memset(told, 0, sizeof(*told));
 	assert_int_equal(server_new(plan, &listener, 1, processes, NULL, &server, &why), 0);
@@ -415,7 +398,7 @@ static void no_files_in_the_system_is_a_pause(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEEDS_SERVER();
+	NEEDS_PROCESSES();
 	for (int i = 0; i < 2; i++)
 		listeners[i] = listen_somewhere(&at[i]);
 	pid = fork();

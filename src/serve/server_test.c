@@ -122,23 +122,6 @@ static const struct serve_engine fake_task = {.name = "task", .run = fake_run};
 
 /* ---- a server on the loopback */
 
-static bool has_pidfd(void)
-{
-	CLEANUP_CLOSE int fd = pidfd_open(getpid(), 0);
-
-	return fd >= 0;
-}
-
-#define NEEDS_SERVER()                                                                             \
-	do {                                                                                       \
-		NEEDS_NAMESPACE();                                                                 \
-		/* valgrind 3.19 does not know it */                                               \
-		if (!has_pidfd()) {                                                                \
-			print_message("no pidfd_open(2)\n");                                       \
-			skip();                                                                    \
-		}                                                                                  \
-	} while (0)
-
 static struct sockaddr_in where; /* the last server listens */
 
 static int listen_somewhere(void)
@@ -162,7 +145,7 @@ static struct server *make(const struct serve_plan *plan, unsigned processes, en
 	int listener;
 	struct why why = {""};
 
-	NEEDS_SERVER();
+	NEEDS_PROCESSES();
 	listener = listen_somewhere();
 	memset(told, 0, sizeof(*told));
 	first_mood = of_first;
@@ -443,7 +426,7 @@ static void workers_die_with_the_caller(void **state)
 	pid_t pid;
 
 	(void)state;
-	NEEDS_SERVER();
+	NEEDS_PROCESSES();
 	memset(told, 0, sizeof(*told));
 	pid = fork();
 	if (pid == 0) {
