@@ -39,9 +39,7 @@
 
 #define CPU_TOLD_NS (100 * NS_PER_MS)
 
-/* Rings that have ended are gone long before; beyond it, their memory is others' to keep. */
-#define RING_PATIENCE_NS (10 * NS_PER_S)
-#define RING_PAUSE_MS	 50
+#define BUFFERS 64 /* a power of 2 */
 
 /* ---- what has happened */
 
@@ -257,31 +255,21 @@ static void loop_done(struct uring_loop *loop)
 	slots_done(&loop->slots);
 }
 
-/* Waits for what stop_fd and force_fd say, or for the time of a pause. */
-static bool is_stopped_meanwhile(const struct load_work *work)
-{
-	struct pollfd fds[] = {
-		{.fd = work->stop_fd, .events = POLLIN},
-		{.fd = work->force_fd, .events = POLLIN},
-	};
-
-	return poll(fds, ARRAY_SIZE(fds), RING_PAUSE_MS) > 0;
-}
-
 /* Makes the ring, and waits for it where that may help. 1: the load is to end instead. */
 static int make_ring(struct uring_loop *loop, struct why *why)
 {
-	int64_t end_ns = clock_now_ns() + RING_PATIENCE_NS;
+	int64_t since_ns = clock_now_ns();
 
 	for (;;) {
-		int r = ring_init(&loop->ring, why);
+		int r = ring_init(&loop->ring, BUFFERS, URING_BUFFER, why);
 
 		if (r == 0)
 			return 0;
 		ring_done(&loop->ring);
-		if (!ring_may_come(r) || uring_loop_clock(loop) > end_ns)
+		uring_loop_clock(loop);
+		if (!ring_may_come(r, since_ns))
 			return r;
-		if (is_stopped_meanwhile(loop->work))
+		if (ring_pause(loop->work->stop_fd, loop->work->force_fd))
 			return 1;
 	}
 }

@@ -14,7 +14,9 @@
 #include "load/engine_account.h"
 #include "load/engine_pace.h"
 #include "load/slots.h"
-#include "load/uring_ring.h"
+#include "ring/ring.h"
+
+#define URING_BUFFER (16 * 1024) /* bytes: a receive tells no more at once */
 
 /* What a tag is about: in its upper half; a slot in the lower one. Of REQUEST_CANCEL the topmost
  * 16 bits tell what is cancelled. */

@@ -90,10 +90,13 @@ static int connect_to(struct uring_loop *loop, uint32_t at, int fd,
 {
 	const struct uring_address *to =
 		&loop->destinations[destination - loop->plan->destinations];
+	struct io_uring_sqe *sqe;
 
 	if (!ring_room(&loop->ring))
 		return -ENFILE; /* what the kernel is short of now */
-	ring_connect(&loop->ring, fd, &to->any, to->length, uring_tag(REQUEST_CONNECT, at));
+	sqe = ring_request(&loop->ring, IORING_OP_CONNECT, fd, uring_tag(REQUEST_CONNECT, at));
+	sqe->addr = (uintptr_t)&to->any;
+	sqe->off = to->length;
 	loop->slots.at[at].watched = UNDER_WAY(REQUEST_CONNECT);
 	loop->opening.at = at;
 	loop->opening.result = -EINPROGRESS;

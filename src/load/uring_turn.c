@@ -91,14 +91,17 @@ static bool is_idle(struct uring_loop *loop, uint32_t at)
 
 /* ---- steps */
 
-/* @later: nothing can be there yet. */
+/* @later: nothing can be there yet, which saves a look. */
 static void receive(struct uring_loop *loop, uint32_t at, bool later)
 {
 	struct slot *slot = &loop->slots.at[at];
+	struct io_uring_sqe *sqe;
 
 	if (is_under_way(slot, REQUEST_RECEIVE) || slot->ready & READY_FIN)
 		return;
-	ring_receive(&loop->ring, slot->fd, 0, later, uring_tag(REQUEST_RECEIVE, at));
+	sqe = ring_receive(&loop->ring, slot->fd, 0, uring_tag(REQUEST_RECEIVE, at));
+	if (later)
+		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	under_way(slot, REQUEST_RECEIVE);
 }
 
@@ -110,7 +113,7 @@ static void look(struct uring_loop *loop, uint32_t at)
 
 	slot->ready &= (uint8_t)~READY_MORE;
 	slot->ready |= READY_LOOKED;
-	ring_receive(&loop->ring, slot->fd, MSG_DONTWAIT, false, uring_tag(REQUEST_RECEIVE, at));
+	ring_receive(&loop->ring, slot->fd, MSG_DONTWAIT, uring_tag(REQUEST_RECEIVE, at));
 	under_way(slot, REQUEST_RECEIVE);
 }
 
@@ -290,7 +293,7 @@ static void received(struct uring_loop *loop, uint32_t at, const struct ring_eve
 		slot->ready |= READY_FIN;
 	course_received(&slot->course, loop->course_plan, event->bytes, result);
 	/* Nothing but a FIN can be behind what did not fill its buffer. */
-	if (event->rest && result > 0 && result < RING_BUFFER && !(slot->ready & READY_LOOKED))
+	if (event->rest && result > 0 && result < URING_BUFFER && !(slot->ready & READY_LOOKED))
 		slot->ready |= READY_MORE;
 	else
 		slot->ready &= (uint8_t)~READY_MORE;

@@ -21,8 +21,8 @@
  * Whoever has a request under way keeps its slot until that has ended: a slot's index in a tag
  * never means a successor. Timeouts are those of the lists in the slab.
  *
- * Memory for rings is bounded per user, not per process (uring.h), and that of a ring comes back
- * only a while after its end. So each thread waits for its ring, while those who have theirs
+ * Memory for rings is bounded per user, not per process (ring/ring.h), and that of a ring comes
+ * back only a while after its end. So each thread waits for its ring, while those who have theirs
  * serve.
  */
 #include <errno.h>
@@ -33,9 +33,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "serve/uring_loop.h"
-
-/* Rings that have ended are gone long before; beyond it, their memory is others' to keep. */
-#define RING_PATIENCE_NS (10 * NS_PER_S)
 
 /* ---- endings that come from this side */
 
@@ -121,7 +118,7 @@ static void expire(struct uring_loop *loop)
 
 /* ---- the loop */
 
-static void handle(struct uring_loop *loop, const struct uring_event *event)
+static void handle(struct uring_loop *loop, const struct ring_event *event)
 {
 	enum request request = (enum request)(event->tag >> 32);
 	uint32_t which = (uint32_t)event->tag;
@@ -169,15 +166,15 @@ static bool over(struct uring_loop *loop)
 
 static void loop_once(struct uring_loop *loop)
 {
-	struct uring_event event;
+	struct ring_event event;
 	int r = uring_wait(&loop->uring, due(loop));
 
 	if (r < 0)
 		loop->error = -r;
 	loop->now_ns = clock_now_ns();
-	while (uring_next(&loop->uring, &event)) {
+	while (ring_next(&loop->uring.ring, &event)) {
 		handle(loop, &event);
-		uring_release(&loop->uring, &event);
+		ring_release(&loop->uring.ring, &event);
 	}
 	expire(loop);
 	if (loop->resume_ns <= loop->now_ns)
@@ -190,8 +187,8 @@ static void loop_once(struct uring_loop *loop)
 static void loop_run(struct uring_loop *loop)
 {
 	loop->now_ns = clock_now_ns();
-	uring_poll_plain(&loop->uring, loop->work->stop_fd, uring_tag(REQUEST_STOP, 0));
-	uring_poll_plain(&loop->uring, loop->work->force_fd, uring_tag(REQUEST_FORCE, 0));
+	ring_poll(&loop->uring.ring, loop->work->stop_fd, POLLIN, uring_tag(REQUEST_STOP, 0));
+	ring_poll(&loop->uring.ring, loop->work->force_fd, POLLIN, uring_tag(REQUEST_FORCE, 0));
 	uring_accept_on(loop);
 	while (!over(loop) && !(loop->error && !loop->forced))
 		loop_once(loop);
@@ -212,21 +209,10 @@ static bool uses_plain(const struct serve_work *work)
 	       plan->closing == SERVE_CLOSE_LINGER;
 }
 
-/* Waits for what stop_fd and force_fd say, or for the time of a pause. */
-static bool is_stopped_meanwhile(const struct serve_work *work)
-{
-	struct pollfd fds[] = {
-		{.fd = work->stop_fd, .events = POLLIN},
-		{.fd = work->force_fd, .events = POLLIN},
-	};
-
-	return poll(fds, 2, ENGINE_PAUSE_MS) > 0;
-}
-
 /* Makes the ring, and waits for it where that may help. 1: the server is to end instead. */
 static int make_ring(struct uring_loop *loop, struct why *why)
 {
-	int64_t end_ns = clock_now_ns() + RING_PATIENCE_NS;
+	int64_t since_ns = clock_now_ns();
 
 	for (;;) {
 		int r = uring_init(&loop->uring, !uses_plain(loop->work), why);
@@ -237,10 +223,10 @@ static int make_ring(struct uring_loop *loop, struct why *why)
 		}
 		uring_done(&loop->uring);
 		loop->now_ns = clock_now_ns();
-		if (!uring_may_come(r) || loop->now_ns > end_ns)
+		if (!ring_may_come(r, since_ns))
 			return r;
 		uring_accept_pause(loop, -r);
-		if (is_stopped_meanwhile(loop->work))
+		if (ring_pause(loop->work->stop_fd, loop->work->force_fd))
 			return 1;
 	}
 }
@@ -358,6 +344,6 @@ const struct serve_engine engine_uring = {
 	.name = "uring",
 	.summary = "a pool of threads, each carrying many connections by io_uring",
 	.pool = true,
-	.probe = uring_probe,
+	.probe = ring_probe,
 	.run = run,
 };

@@ -1,12 +1,13 @@
 /* Accepting: from listeners that are shared with other loops, by requests that last, with pauses.
  */
 #include <errno.h>
+#include <poll.h>
 
 #include "base/clock.h"
 #include "serve/uring_loop.h"
 
 /* More than can come before the next look at what has come. */
-#define UNASKED_MOST (URING_COMPLETIONS + 64)
+#define UNASKED_MOST (RING_EVENTS + 64)
 
 void uring_accept_pause(struct uring_loop *loop, int error)
 {
@@ -85,10 +86,10 @@ bool uring_accept_off(struct uring_loop *loop)
 			continue;
 		if (!uring_room(&loop->uring))
 			return false;
-		uring_cancel(&loop->uring, uring_tag(REQUEST_ACCEPT, i),
-			     uring_tag(REQUEST_NONE, 0));
-		uring_cancel(&loop->uring, uring_tag(REQUEST_LISTENER, i),
-			     uring_tag(REQUEST_NONE, 0));
+		ring_cancel(&loop->uring.ring, uring_tag(REQUEST_ACCEPT, i),
+			    uring_tag(REQUEST_NONE, 0));
+		ring_cancel(&loop->uring.ring, uring_tag(REQUEST_LISTENER, i),
+			    uring_tag(REQUEST_NONE, 0));
 	}
 	return true;
 }
@@ -135,8 +136,8 @@ static void await_listener(struct uring_loop *loop, size_t which)
 		loop->resume_ns = loop->now_ns;
 		return;
 	}
-	uring_poll_plain(&loop->uring, loop->work->listeners[which],
-			 uring_tag(REQUEST_LISTENER, which));
+	ring_poll(&loop->uring.ring, loop->work->listeners[which], POLLIN,
+		  uring_tag(REQUEST_LISTENER, which));
 	wait_for(loop, which);
 }
 
@@ -177,7 +178,7 @@ static void ended(struct uring_loop *loop, size_t which)
 	loop->accepts--;
 }
 
-void uring_accepted(struct uring_loop *loop, size_t which, const struct uring_event *event)
+void uring_accepted(struct uring_loop *loop, size_t which, const struct ring_event *event)
 {
 	if (!event->more)
 		ended(loop, which);
@@ -189,8 +190,8 @@ void uring_accepted(struct uring_loop *loop, size_t which, const struct uring_ev
 	if (!event->more)
 		accept_from(loop, which);
 	else if (!accepts_many(loop) && uring_room(&loop->uring))
-		uring_cancel(&loop->uring, uring_tag(REQUEST_ACCEPT, which),
-			     uring_tag(REQUEST_NONE, 0));
+		ring_cancel(&loop->uring.ring, uring_tag(REQUEST_ACCEPT, which),
+			    uring_tag(REQUEST_NONE, 0));
 }
 
 void uring_listener_ready(struct uring_loop *loop, size_t which)

@@ -74,7 +74,7 @@ void uring_accept_on(struct uring_loop *loop);
 /* Tells the accepts under way to end. False: no room in the ring, to be called again. */
 bool uring_accept_off(struct uring_loop *loop);
 /* The event of an accept, or of the poll, of the listener of this index. */
-void uring_accepted(struct uring_loop *loop, size_t which, const struct uring_event *event);
+void uring_accepted(struct uring_loop *loop, size_t which, const struct ring_event *event);
 void uring_listener_ready(struct uring_loop *loop, size_t which);
 /* There is no room for a connection, or for the ring itself: counts it, and pauses. */
 void uring_accept_pause(struct uring_loop *loop, int error);
@@ -88,7 +88,7 @@ void uring_begin(struct uring_loop *loop, uint32_t at);
 void uring_turn(struct uring_loop *loop, uint32_t at);
 /* The event of one of its requests. */
 void uring_completed(struct uring_loop *loop, uint32_t at, enum request request,
-		     const struct uring_event *event);
+		     const struct ring_event *event);
 /* Tells what is under way for it to end; the event leads to the next turn. False: no room. */
 bool uring_interrupt(struct uring_loop *loop, uint32_t at);
 /* Closes a descriptor plainly. */

@@ -203,7 +203,7 @@ static bool is_void(int result)
 	return result == -ECANCELED || result == -ENOBUFS || result == -EINTR;
 }
 
-static void received(struct uring_loop *loop, uint32_t at, const struct uring_event *event)
+static void received(struct uring_loop *loop, uint32_t at, const struct ring_event *event)
 {
 	struct slot *slot = slab_at(&loop->slab, at);
 
@@ -236,7 +236,7 @@ static void sent(struct uring_loop *loop, uint32_t at, int result)
 }
 
 void uring_completed(struct uring_loop *loop, uint32_t at, enum request request,
-		     const struct uring_event *event)
+		     const struct ring_event *event)
 {
 	struct slot *slot = slab_at(&loop->slab, at);
 
@@ -277,8 +277,8 @@ bool uring_interrupt(struct uring_loop *loop, uint32_t at)
 
 	if (!uring_room(&loop->uring))
 		return false;
-	uring_cancel(&loop->uring, uring_tag(REQUEST_RECEIVE + (unsigned)bit, at),
-		     uring_tag(REQUEST_NONE, 0));
+	ring_cancel(&loop->uring.ring, uring_tag(REQUEST_RECEIVE + (unsigned)bit, at),
+		    uring_tag(REQUEST_NONE, 0));
 	slot->watched |= NOTE_CANCELLED;
 	return true;
 }

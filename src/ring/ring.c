@@ -1,6 +1,7 @@
-#include "load/uring_ring.h"
+#include "ring/ring.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +11,18 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define REQUESTS     256  /* queued before they must go to the kernel */
-#define EVENTS	     4096 /* that may wait to be looked at; beyond, the kernel keeps them */
-#define BUFFERS	     64	  /* a power of 2 */
+#define REQUESTS     256	 /* queued before they must go to the kernel */
+#define RING_MEMORY  (88 * 1024) /* of a ring, as far as it counts as locked */
 #define BUFFER_GROUP 0
+
+/* Rings that have ended are gone long before; beyond it, their memory is others' to keep. */
+#define PATIENCE_NS (10 * NS_PER_S)
+#define PAUSE_MS    50
 
 /* ---- making one */
 
-/* Why io_uring_setup(2) refused, or there are no buffers for what it made. */
-static int refused(int error, struct why *why)
+/* io_uring_setup(2) refused, or there are no buffers for what it made. */
+int ring_refused(int error, struct why *why)
 {
 	CLEANUP_FCLOSE FILE *setting = NULL;
 	int disabled = 0;
@@ -54,14 +58,42 @@ static int refused(int error, struct why *why)
 	}
 }
 
-/* No ring is made for it, whose end would take its time: joining another ring at descriptor -1
- * fails after everything else was found well. */
+/* Whether that may be over in a moment. */
+static bool is_passing(int error)
+{
+	struct rlimit limit;
+
+	if (error != -ENOMEM)
+		return error == -EMFILE || error == -ENFILE || error == -EAGAIN;
+	return getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur >= RING_MEMORY;
+}
+
+bool ring_may_come(int error, int64_t since_ns)
+{
+	return is_passing(error) && clock_now_ns() - since_ns <= PATIENCE_NS;
+}
+
+bool ring_pause(int stop_fd, int force_fd)
+{
+	struct pollfd fds[] = {
+		{.fd = stop_fd, .events = POLLIN},
+		{.fd = force_fd, .events = POLLIN},
+	};
+
+	return poll(fds, ARRAY_SIZE(fds), PAUSE_MS) > 0;
+}
+
+/*
+ * No ring is made for it. The end of a ring interrupts the system calls of those who used it a
+ * moment later (io_uring/io_uring.c, io_ring_exit_work()), which a process that only asked need
+ * not bear. Joining another ring at descriptor -1 fails after everything else was found well.
+ */
 int ring_probe(struct why *why)
 {
 	struct io_uring_params params = {
 		/* the first: 5.19 */
 		.flags = IORING_SETUP_COOP_TASKRUN | IORING_SETUP_ATTACH_WQ | IORING_SETUP_CQSIZE,
-		.cq_entries = EVENTS,
+		.cq_entries = RING_EVENTS,
 		.wq_fd = UINT32_MAX,
 	};
 	int r = io_uring_setup(REQUESTS, &params);
@@ -70,16 +102,7 @@ int ring_probe(struct why *why)
 		close(r);
 		return 0;
 	}
-	return r == -ENXIO || ring_may_come(r) ? 0 : refused(r, why);
-}
-
-bool ring_may_come(int error)
-{
-	struct rlimit limit;
-
-	if (error != -ENOMEM)
-		return error == -EMFILE || error == -ENFILE || error == -EAGAIN;
-	return getrlimit(RLIMIT_MEMLOCK, &limit) < 0 || limit.rlim_cur >= RING_MEMORY;
+	return r == -ENXIO || is_passing(r) ? 0 : ring_refused(r, why);
 }
 
 static int make_io(struct io_uring *io)
@@ -96,7 +119,7 @@ static int make_io(struct io_uring *io)
 		struct io_uring_params params = {
 			/* one request that is refused is not to hold back those behind it */
 			.flags = flags[i] | IORING_SETUP_CQSIZE | IORING_SETUP_SUBMIT_ALL,
-			.cq_entries = EVENTS,
+			.cq_entries = RING_EVENTS,
 		};
 
 		r = io_uring_queue_init_params(REQUESTS, io, &params);
@@ -106,41 +129,41 @@ static int make_io(struct io_uring *io)
 
 static void give_back(struct ring *ring, int buffer, int offset)
 {
-	io_uring_buf_ring_add(ring->buffers, ring->bytes + (size_t)buffer * RING_BUFFER,
-			      RING_BUFFER, (unsigned short)buffer, io_uring_buf_ring_mask(BUFFERS),
-			      offset);
+	io_uring_buf_ring_add(ring->buffers, ring->bytes + (size_t)buffer * ring->buffer_size,
+			      ring->buffer_size, (unsigned short)buffer,
+			      io_uring_buf_ring_mask(ring->buffer_count), offset);
 }
 
 static int make_buffers(struct ring *ring)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	struct io_uring_buf_reg group = {.ring_entries = BUFFERS, .bgid = BUFFER_GROUP};
+	size_t length = ring->buffer_count * sizeof(struct io_uring_buf);
+	struct io_uring_buf_reg group = {.ring_entries = ring->buffer_count, .bgid = BUFFER_GROUP};
 
-	ring->bytes = calloc(BUFFERS, RING_BUFFER); /* valgrind does not see what requests write */
-	if (!ring->bytes ||
-	    posix_memalign((void **)&ring->buffers, page, BUFFERS * sizeof(struct io_uring_buf)))
+	/* valgrind does not see what requests write */
+	ring->bytes = calloc(ring->buffer_count, ring->buffer_size);
+	if (!ring->bytes || posix_memalign((void **)&ring->buffers, page, length))
 		return -ENOMEM;
-	memset(ring->buffers, 0, BUFFERS * sizeof(struct io_uring_buf));
+	memset(ring->buffers, 0, length);
 	io_uring_buf_ring_init(ring->buffers);
-	for (int i = 0; i < BUFFERS; i++)
-		give_back(ring, i, i);
-	io_uring_buf_ring_advance(ring->buffers, BUFFERS);
+	for (unsigned i = 0; i < ring->buffer_count; i++)
+		give_back(ring, (int)i, (int)i);
+	io_uring_buf_ring_advance(ring->buffers, (int)ring->buffer_count);
 	group.ring_addr = (uintptr_t)ring->buffers;
 	return io_uring_register_buf_ring(&ring->io, &group, 0);
 }
 
-int ring_init(struct ring *ring, struct why *why)
+int ring_init(struct ring *ring, unsigned buffer_count, unsigned buffer_size, struct why *why)
 {
 	int r;
 
-	*ring = (struct ring){0};
+	*ring = (struct ring){.buffer_count = buffer_count, .buffer_size = buffer_size};
 	r = make_io(&ring->io);
+	ring->made = r >= 0;
+	if (r >= 0)
+		r = make_buffers(ring);
 	if (r < 0)
-		return refused(r, why);
-	ring->made = true;
-	r = make_buffers(ring);
-	if (r < 0)
-		return refused(r, why);
+		return ring_refused(r, why);
 	/* Spares each io_uring_enter(2) the look-up of its descriptor; does without where refused.
 	 */
 	io_uring_register_ring_fd(&ring->io);
@@ -163,11 +186,17 @@ unsigned ring_queued(const struct ring *ring)
 	return io_uring_sq_ready(&ring->io);
 }
 
+bool ring_flush(struct ring *ring)
+{
+	io_uring_submit(&ring->io);
+	return !ring_queued(ring);
+}
+
 bool ring_room(struct ring *ring)
 {
 	if (io_uring_sq_space_left(&ring->io) >= 2)
 		return true;
-	io_uring_submit(&ring->io);
+	ring_flush(ring);
 	return io_uring_sq_space_left(&ring->io) >= 2;
 }
 
@@ -195,6 +224,8 @@ int ring_wait(struct ring *ring, int64_t most_ns)
 	 * would have to wait. */
 	if (ring_events(ring))
 		return ring_enter(ring);
+	if (most_ns == INT64_MAX)
+		return told(io_uring_submit_and_wait(&ring->io, 1));
 	return told(io_uring_submit_and_wait_timeout(&ring->io, &cqe, 1, &timeout, NULL));
 }
 
@@ -212,12 +243,13 @@ bool ring_next(struct ring *ring, struct ring_event *ret)
 	*ret = (struct ring_event){
 		.tag = cqe->user_data,
 		.result = cqe->res,
+		.more = cqe->flags & IORING_CQE_F_MORE,
 		.rest = cqe->flags & IORING_CQE_F_SOCK_NONEMPTY,
 		.buffer = -1,
 	};
 	if (cqe->flags & IORING_CQE_F_BUFFER) {
 		ret->buffer = (int)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-		ret->bytes = ring->bytes + (size_t)ret->buffer * RING_BUFFER;
+		ret->bytes = ring->bytes + (size_t)ret->buffer * ring->buffer_size;
 	}
 	io_uring_cqe_seen(&ring->io, cqe);
 	return true;
@@ -233,7 +265,7 @@ void ring_release(struct ring *ring, const struct ring_event *event)
 
 /* ---- requests */
 
-static struct io_uring_sqe *request(struct ring *ring, int op, int fd, uint64_t tag)
+struct io_uring_sqe *ring_request(struct ring *ring, int op, int fd, uint64_t tag)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->io);
 
@@ -242,42 +274,36 @@ static struct io_uring_sqe *request(struct ring *ring, int op, int fd, uint64_t 
 	return sqe;
 }
 
-void ring_connect(struct ring *ring, int fd, const struct sockaddr *to, socklen_t length,
-		  uint64_t tag)
+struct io_uring_sqe *ring_send(struct ring *ring, int fd, const char *bytes, size_t length,
+			       int flags, uint64_t tag)
 {
-	struct io_uring_sqe *sqe = request(ring, IORING_OP_CONNECT, fd, tag);
-
-	sqe->addr = (uintptr_t)to;
-	sqe->off = length;
-}
-
-void ring_send(struct ring *ring, int fd, const char *bytes, size_t length, int flags, uint64_t tag)
-{
-	struct io_uring_sqe *sqe = request(ring, IORING_OP_SEND, fd, tag);
+	struct io_uring_sqe *sqe = ring_request(ring, IORING_OP_SEND, fd, tag);
 
 	sqe->addr = (uintptr_t)bytes;
 	sqe->len = (unsigned)length;
 	sqe->msg_flags = (unsigned)flags;
+	return sqe;
 }
 
-void ring_receive(struct ring *ring, int fd, int flags, bool later, uint64_t tag)
+struct io_uring_sqe *ring_receive(struct ring *ring, int fd, int flags, uint64_t tag)
 {
-	struct io_uring_sqe *sqe = request(ring, IORING_OP_RECV, fd, tag);
+	struct io_uring_sqe *sqe = ring_request(ring, IORING_OP_RECV, fd, tag);
 
 	sqe->msg_flags = (unsigned)flags;
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = BUFFER_GROUP;
-	if (later)
-		sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	return sqe;
 }
 
-void ring_poll(struct ring *ring, int fd, unsigned events, uint64_t tag)
+struct io_uring_sqe *ring_poll(struct ring *ring, int fd, unsigned events, uint64_t tag)
 {
-	request(ring, IORING_OP_POLL_ADD, fd, tag)->poll32_events =
-		__io_uring_prep_poll_mask(events);
+	struct io_uring_sqe *sqe = ring_request(ring, IORING_OP_POLL_ADD, fd, tag);
+
+	sqe->poll32_events = __io_uring_prep_poll_mask(events);
+	return sqe;
 }
 
 void ring_cancel(struct ring *ring, uint64_t tag, uint64_t own)
 {
-	request(ring, IORING_OP_ASYNC_CANCEL, -1, own)->addr = tag;
+	ring_request(ring, IORING_OP_ASYNC_CANCEL, -1, own)->addr = tag;
 }
