@@ -164,18 +164,27 @@ static bool over(struct uring_loop *loop)
 	return !loop->sweeping && !loop->slab.count && !loop->accepts;
 }
 
+/* Those that are there. What they have handed over may have its events at once, without end while
+ * peers keep up: the kernel gets its turn first, or nobody would hear of new ones, or of a stop. */
+static void handle_all(struct uring_loop *loop)
+{
+	unsigned rest = ring_events(&loop->uring.ring);
+	struct ring_event event;
+
+	while (rest-- && ring_next(&loop->uring.ring, &event)) {
+		handle(loop, &event);
+		ring_release(&loop->uring.ring, &event);
+	}
+}
+
 static void loop_once(struct uring_loop *loop)
 {
-	struct ring_event event;
 	int r = uring_wait(&loop->uring, due(loop));
 
 	if (r < 0)
 		loop->error = -r;
 	loop->now_ns = clock_now_ns();
-	while (ring_next(&loop->uring.ring, &event)) {
-		handle(loop, &event);
-		ring_release(&loop->uring.ring, &event);
-	}
+	handle_all(loop);
 	expire(loop);
 	if (loop->resume_ns <= loop->now_ns)
 		uring_accept_on(loop);

@@ -1,8 +1,12 @@
 /* What the engine "uring" does when it cannot have its rings. The rest is in its contract. */
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,7 +83,120 @@ static void what_never_comes_is_told(void **state)
 	scene_failed(&served);
 }
 
+/* ---- more at once than one call can tell the kernel about: it was stopped meanwhile */
+
+#define MANY 400
+
+static void dial_many(struct served *served, const struct serve_engine *engine, int *ret_fds)
+{
+	served->plan.threads = 1;
+	scene_start(served, engine);
+	for (int i = 0; i < MANY; i++)
+		ret_fds[i] = dial(served);
+	AWAIT(served, accepted, MANY);
+}
+
+static void many_are_due_at_once(void **state)
+{
+	struct served served = {.plan = scene_plan("echo", SERVE_CLOSE_PASSIVE)};
+	struct tally_sum told;
+	int fds[MANY];
+	char byte;
+
+	served.plan.idle_timeout_ns = 300 * NS_PER_MS;
+	dial_many(&served, *state, fds);
+	kill(served.pid, SIGSTOP);
+	poll(NULL, 0, 350);
+	kill(served.pid, SIGCONT);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(hear(fds[i], &byte, 1), 0);
+		close(fds[i]);
+	}
+	assert_no_spin(&served);
+	told = scene_finish(&served);
+	assert_int_equal(told.idle_closed, MANY);
+	assert_int_equal(told.closed_by_us, MANY);
+}
+
+/* What was said in time is answered, though more have said something than there are buffers. */
+static void many_who_asked_are_not_idle(void **state)
+{
+	struct served served = {.plan = scene_plan("echo", SERVE_CLOSE_PASSIVE)};
+	int fds[MANY];
+
+	served.plan.idle_timeout_ns = 300 * NS_PER_MS;
+	dial_many(&served, *state, fds);
+	kill(served.pid, SIGSTOP);
+	for (int i = 0; i < MANY; i++)
+		say(fds[i], "a\n");
+	poll(NULL, 0, 350);
+	kill(served.pid, SIGCONT);
+	for (int i = 0; i < MANY; i++)
+		hear_text(fds[i], "a\n");
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	scene_finish(&served);
+}
+
+static void hear_what_is_there(int fd)
+{
+	static char text[64 * 1024];
+
+	while (recv(fd, text, sizeof(text), MSG_DONTWAIT) > 0)
+		continue;
+}
+
+/* The same with room for answers. */
+static void many_who_read_are_not_idle(void **state)
+{
+	struct served served = {.plan = scene_plan("chargen", SERVE_CLOSE_PASSIVE)};
+	int fds[MANY];
+	char byte;
+
+	served.plan.idle_timeout_ns = 600 * NS_PER_MS;
+	served.plan.send_buffer = 4096;
+	dial_many(&served, *state, fds);
+	assert_no_spin(&served);
+	kill(served.pid, SIGSTOP);
+	poll(NULL, 0, 650);
+	for (int i = 0; i < MANY; i++)
+		hear_what_is_there(fds[i]);
+	kill(served.pid, SIGCONT);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(hear_some(fds[i], &byte, 1), 1);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	scene_finish(&served);
+}
+
+/* That there is always something to hear from as many does not keep it from hearing its end. */
+static void many_who_talk_do_not_keep_it(void **state)
+{
+	struct served served = {.plan = scene_plan("discard", SERVE_CLOSE_PASSIVE)};
+	static const char text[32 * 1024];
+	uint64_t said = 0;
+	int fds[MANY];
+
+	dial_many(&served, *state, fds);
+	kill(served.pid, SIGSTOP);
+	for (int i = 0; i < MANY; i++)
+		for (int times = 0; times < 8; times++) {
+			ssize_t n = send(fds[i], text, sizeof(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+			said += n > 0 ? (uint64_t)n : 0;
+		}
+	scene_tell(served.force_fd);
+	kill(served.pid, SIGCONT);
+	assert_true(scene_ended(&served).bytes_in < said / 2);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+}
+
 static const struct scene_case cases[] = {
+	{"many are due at once", many_are_due_at_once},
+	{"many who asked are not idle", many_who_asked_are_not_idle},
+	{"many who read are not idle", many_who_read_are_not_idle},
+	{"many who talk do not keep it", many_who_talk_do_not_keep_it},
 	{"rings are waited for", rings_are_waited_for},
 	{"waiting for a ring can be stopped", waiting_for_a_ring_can_be_stopped},
 	{"what never comes is told", what_never_comes_is_told},
