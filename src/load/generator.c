@@ -3,13 +3,10 @@
  * worker is no exception, so that its end can always be forced, its descriptors are its own and
  * its processor time is that of the load. What they share with the caller lies in shared memory
  * (tallies, the beginning, what went wrong) and in three eventfds that are never read: readable
- * means begin, stop, and force.
+ * means begin, stop, and force. Their processes are base/workers.c's.
  *
  * Each thread is a part of the load (schedule.h, tuple.h): which arrivals, how much of the
  * concurrency and which ports are its own is arithmetic, so that they need not talk.
- *
- * A worker closes every descriptor that it was not meant to have. In a program that has sockets of
- * its own, like an experiment, a copy in another process would keep close() from sending FIN.
  */
 #include "load/generator.h"
 
@@ -20,19 +17,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
-#include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/workers.h"
 
 /* Descriptors of a worker that are no connections. */
 #define RESERVED_PER_PROCESS 16
@@ -43,20 +36,7 @@
 /* From the moment when all workers are told to begin. */
 #define BEGIN_NS (3 * NS_PER_MS)
 
-/* What a worker tells of its end, in shared memory. */
-struct last_words {
-	int error; /* 0 or the first -errno of its engines */
-	struct why why;
-};
-
-struct shared {
-	int64_t start_ns; /* written before begin_fd is */
-	struct last_words words[];
-};
-
 struct worker {
-	pid_t pid; /* 0: not running */
-	int pidfd; /* (owned) -1: not running */
 	unsigned first_part, threads;
 };
 
@@ -64,14 +44,13 @@ struct generator {
 	struct load_plan plan;
 	struct course_plan course_plan;
 	int begin_fd, stop_fd, force_fd; /* (owned) eventfds */
-	int ended_fd;			 /* (owned) epoll of the workers' pidfds */
+	struct workers *processes;	 /* (owned) */
 	struct worker *workers;		 /* (owned) */
-	unsigned worker_count, thread_count, running;
+	unsigned worker_count, thread_count;
 	uint64_t descriptors, descriptors_before;
 	uint16_t first_port, last_port;
 	struct load_tally *tallies; /* (owned) one per thread */
-	struct shared *shared;	    /* (owned) mmap */
-	size_t shared_size;
+	int64_t *start_ns;	    /* (borrowed) of the processes; written before begin_fd is */
 };
 
 /* One thread of a worker. */
@@ -81,12 +60,6 @@ struct part {
 	int error;
 	struct why why;
 };
-
-static void tell(int fd)
-{
-	/* Fails only when it is about to overflow: it has been told then. */
-	(void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
-}
 
 /* ---- how many processes and threads */
 
@@ -197,7 +170,6 @@ static void spread_threads(struct generator *generator)
 	for (unsigned i = 0; i < generator->worker_count; i++) {
 		struct worker *worker = &generator->workers[i];
 
-		worker->pidfd = -1;
 		worker->first_part = first;
 		worker->threads = generator->thread_count / generator->worker_count +
 				  (i < generator->thread_count % generator->worker_count);
@@ -285,48 +257,13 @@ static int try_sources(const struct load_plan *plan, struct why *why)
 
 /* ---- a worker */
 
-static int compare_fds(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* All but the standard ones and the eventfds. */
-static void close_strange_descriptors(const struct generator *generator)
-{
-	int keep[] = {generator->begin_fd, generator->stop_fd, generator->force_fd};
-	unsigned next = STDERR_FILENO + 1;
-
-	qsort(keep, ARRAY_SIZE(keep), sizeof(*keep), compare_fds);
-	for (size_t i = 0; i < ARRAY_SIZE(keep); i++) {
-		if (keep[i] > (int)next)
-			close_range(next, (unsigned)keep[i] - 1, 0);
-		if (keep[i] >= (int)next)
-			next = (unsigned)keep[i] + 1;
-	}
-	close_range(next, ~0U, 0);
-}
-
-/* Signals for the whole group (Ctrl-C, a closed terminal, `pkill contest`) are the caller's: it
- * tells its workers what is to be done. Its handlers are not to run here. */
-static void leave_signals_to_caller(void)
-{
-	static const int left[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE};
-	sigset_t all;
-
-	for (size_t i = 0; i < ARRAY_SIZE(left); i++)
-		signal(left[i], SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-}
-
 static int part_init(struct part *part, const struct generator *generator, unsigned number)
 {
 	part->work = (struct load_work){
 		.plan = &generator->plan,
 		.course_plan = &generator->course_plan,
 		.tally = &generator->tallies[number],
-		.start_ns = generator->shared->start_ns,
+		.start_ns = *generator->start_ns,
 		.stop_fd = generator->stop_fd,
 		.force_fd = generator->force_fd,
 	};
@@ -381,11 +318,23 @@ static int run_parts(struct part *parts, unsigned count, struct why *why)
 	return r;
 }
 
-static int work(const struct generator *generator, const struct worker *worker, struct why *why)
+/* Handlers of the caller's are not to run here. */
+static void block_signals(void)
 {
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+}
+
+static int work(void *owner, unsigned index, struct why *why)
+{
+	const struct generator *generator = owner;
+	const struct worker *worker = &generator->workers[index];
 	CLEANUP_FREE struct part *parts = calloc(worker->threads, sizeof(*parts));
 	int r = parts ? 0 : -ENOMEM;
 
+	block_signals();
 	await_begin(generator);
 	for (unsigned i = 0; i < worker->threads && r == 0; i++)
 		r = part_init(&parts[i], generator, worker->first_part + i);
@@ -394,149 +343,44 @@ static int work(const struct generator *generator, const struct worker *worker, 
 	return run_parts(parts, worker->threads, why);
 }
 
-static _Noreturn void worker_main(struct generator *generator, unsigned index, pid_t parent)
-{
-	struct last_words *words = &generator->shared->words[index];
+/* ---- the generator */
 
-	/* The parent may have gone before this took effect. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-		_exit(EXIT_FAILURE);
-	leave_signals_to_caller();
-	close_strange_descriptors(generator);
-	words->error = work(generator, &generator->workers[index], &words->why);
-	_exit(words->error ? EXIT_FAILURE : EXIT_SUCCESS);
-}
-
-static int watch_worker(struct generator *generator, unsigned index)
-{
-	struct worker *worker = &generator->workers[index];
-	struct epoll_event event = {.events = EPOLLIN, .data.u32 = index};
-
-	worker->pidfd = pidfd_open(worker->pid, 0);
-	if (worker->pidfd < 0)
-		return -errno;
-	if (epoll_ctl(generator->ended_fd, EPOLL_CTL_ADD, worker->pidfd, &event) < 0)
-		return -errno;
-	return 0;
-}
-
-static int start_worker(struct generator *generator, unsigned index, struct why *why)
-{
-	pid_t parent = getpid(), pid = fork();
-	int r;
-
-	if (pid < 0)
-		return why_set(why, -errno, "cannot start worker process %u of %u", index + 1,
-			       generator->worker_count);
-	if (pid == 0)
-		worker_main(generator, index, parent);
-	generator->workers[index].pid = pid;
-	generator->running++;
-	r = watch_worker(generator, index);
-	return r < 0 ? why_set(why, r, "cannot watch worker process %d", (int)pid) : 0;
-}
+static const struct workers_role role = {.run = work};
 
 int generator_start(struct generator *generator, struct why *why)
 {
-	for (unsigned i = 0; i < generator->worker_count; i++) {
-		int r = start_worker(generator, i, why);
+	const int keep[] = {generator->begin_fd, generator->stop_fd, generator->force_fd};
+	int r = workers_start(generator->processes, keep, ARRAY_SIZE(keep), why);
 
-		if (r < 0)
-			return r;
-	}
-	generator->shared->start_ns = clock_now_ns() + BEGIN_NS;
-	tell(generator->begin_fd);
+	if (r < 0)
+		return r;
+	*generator->start_ns = clock_now_ns() + BEGIN_NS;
+	eventfd_write(generator->begin_fd, 1);
 	return 0;
-}
-
-/* ---- the end of a worker */
-
-/* It is a child that has ended, or is about to. */
-static int reap(struct generator *generator, unsigned index, struct why *why)
-{
-	struct worker *worker = &generator->workers[index];
-	const struct last_words *words = &generator->shared->words[index];
-	pid_t pid = worker->pid;
-	int status = 0;
-
-	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	if (worker->pidfd >= 0) {
-		/* close() is not enough while a process just forked has a copy (epoll(7), Q6) */
-		epoll_ctl(generator->ended_fd, EPOLL_CTL_DEL, worker->pidfd, NULL);
-		close(worker->pidfd);
-	}
-	worker->pidfd = -1;
-	worker->pid = 0;
-	generator->running--;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS)
-		return 0;
-	if (WIFSIGNALED(status))
-		return why_say(why, -ECHILD, "worker process %d was killed by SIG%s", (int)pid,
-			       sigabbrev_np(WTERMSIG(status)));
-	return why_say(why, -ECHILD, "worker process %d ended: %s", (int)pid,
-		       words->error ? words->why.text : "it could not begin");
-}
-
-static int rest_ms(int64_t until_ns)
-{
-	int64_t ns = until_ns - clock_now_ns();
-
-	if (ns <= 0)
-		return 0;
-	ns = (ns + NS_PER_MS - 1) / NS_PER_MS;
-	return ns < INT32_MAX ? (int)ns : INT32_MAX;
 }
 
 int generator_wait(struct generator *generator, int64_t timeout_ns, struct why *why)
 {
-	int64_t until_ns = timeout_ns < 0 ? 0 : clock_now_ns() + timeout_ns;
-
-	while (generator->running > 0) {
-		int wait_ms = timeout_ns < 0 ? -1 : rest_ms(until_ns);
-		struct epoll_event event;
-		int n = epoll_wait(generator->ended_fd, &event, 1, wait_ms);
-		int r = n == 1 ? reap(generator, event.data.u32, why) : 0;
-
-		if (r < 0)
-			return r;
-		if (n == 0 && wait_ms == 0)
-			return -ETIMEDOUT;
-	}
-	return 0;
-}
-
-static void kill_workers(struct generator *generator)
-{
-	for (unsigned i = 0; i < generator->worker_count; i++)
-		if (generator->workers[i].pid > 0)
-			kill(generator->workers[i].pid, SIGKILL);
-	for (unsigned i = 0; i < generator->worker_count; i++)
-		if (generator->workers[i].pid > 0)
-			reap(generator, i, NULL);
+	return workers_wait(generator->processes, timeout_ns, why);
 }
 
 void generator_stop(struct generator *generator)
 {
-	tell(generator->stop_fd);
+	eventfd_write(generator->stop_fd, 1);
 }
 
 void generator_force(struct generator *generator)
 {
-	tell(generator->stop_fd);
-	tell(generator->force_fd);
+	eventfd_write(generator->stop_fd, 1);
+	eventfd_write(generator->force_fd, 1);
 }
-
-/* ---- the generator */
 
 static int open_descriptors(struct generator *generator)
 {
 	generator->begin_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	generator->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	generator->force_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	generator->ended_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (generator->begin_fd < 0 || generator->stop_fd < 0 || generator->force_fd < 0 ||
-	    generator->ended_fd < 0)
+	if (generator->begin_fd < 0 || generator->stop_fd < 0 || generator->force_fd < 0)
 		return -errno;
 	return 0;
 }
@@ -544,8 +388,7 @@ static int open_descriptors(struct generator *generator)
 static int fill(struct generator *generator)
 {
 	unsigned workers = generator->worker_count;
-	size_t size = sizeof(struct shared) + workers * sizeof(struct last_words);
-	void *shared;
+	int r;
 
 	if (workers == 0)
 		return -EINVAL;
@@ -553,14 +396,14 @@ static int fill(struct generator *generator)
 	if (!generator->workers)
 		return -ENOMEM;
 	spread_threads(generator);
-	shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (shared == MAP_FAILED)
-		return -ENOMEM;
-	generator->shared = shared;
-	generator->shared_size = size;
 	generator->tallies = load_tallies_new(generator->thread_count);
 	if (!generator->tallies)
 		return -ENOMEM;
+	r = workers_new(&role, generator, workers, sizeof(*generator->start_ns),
+			&generator->processes);
+	if (r < 0)
+		return r;
+	generator->start_ns = workers_shared(generator->processes);
 	return open_descriptors(generator);
 }
 
@@ -590,8 +433,8 @@ int generator_new(const struct load_plan *plan, struct generator **ret, struct w
 
 	if (!generator)
 		return why_set(why, -ENOMEM, "cannot make a load");
-	*generator = (struct generator){
-		.plan = *plan, .begin_fd = -1, .stop_fd = -1, .force_fd = -1, .ended_fd = -1};
+	*generator =
+		(struct generator){.plan = *plan, .begin_fd = -1, .stop_fd = -1, .force_fd = -1};
 	r = prepare(generator, why);
 	if (r == 0) {
 		generator->course_plan.plan = &generator->plan; /* not the caller's */
@@ -612,15 +455,11 @@ void generator_free(struct generator *generator)
 {
 	if (!generator)
 		return;
-	if (generator->workers)
-		kill_workers(generator);
+	workers_free(generator->processes);
 	cleanup_close(&generator->begin_fd);
 	cleanup_close(&generator->stop_fd);
 	cleanup_close(&generator->force_fd);
-	cleanup_close(&generator->ended_fd);
 	load_tallies_free(generator->tallies, generator->thread_count);
-	if (generator->shared)
-		munmap(generator->shared, generator->shared_size);
 	course_plan_done(&generator->course_plan);
 	free(generator->workers);
 	free(generator);
@@ -628,7 +467,7 @@ void generator_free(struct generator *generator)
 
 int generator_ended_fd(const struct generator *generator)
 {
-	return generator->ended_fd;
+	return workers_ended_fd(generator->processes);
 }
 
 void generator_sum(const struct generator *generator, struct load_sum *ret)
@@ -644,7 +483,7 @@ void generator_latency(const struct generator *generator, enum load_latency late
 
 int64_t generator_start_ns(const struct generator *generator)
 {
-	return generator->shared->start_ns;
+	return *generator->start_ns;
 }
 
 void generator_facts(const struct generator *generator, struct generator_facts *ret)
@@ -656,6 +495,6 @@ void generator_facts(const struct generator *generator, struct generator_facts *
 		.descriptors_before = generator->descriptors_before,
 		.first_port = generator->first_port,
 		.last_port = generator->last_port,
-		.running = generator->running,
+		.running = workers_running(generator->processes),
 	};
 }
