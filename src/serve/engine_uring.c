@@ -34,6 +34,10 @@
 #include "base/clock.h"
 #include "serve/uring_loop.h"
 
+/* So long after it was due, one is told although there was always something else to do: more than
+ * what a stop of the process leaves behind, less than anybody waits for. */
+#define EXPIRE_GRACE_NS (500 * NS_PER_MS)
+
 /* ---- endings that come from this side */
 
 void uring_drain(struct uring_loop *loop)
@@ -165,16 +169,33 @@ static bool over(struct uring_loop *loop)
 }
 
 /* Those that are there. What they have handed over may have its events at once, without end while
- * peers keep up: the kernel gets its turn first, or nobody would hear of new ones, or of a stop. */
-static void handle_all(struct uring_loop *loop)
+ * peers keep up: the kernel gets its turn first, or nobody would hear of new ones, or of a stop.
+ * Whether there were any. */
+static bool handle_all(struct uring_loop *loop)
 {
 	unsigned rest = ring_events(&loop->uring.ring);
+	bool any = rest > 0;
 	struct ring_event event;
 
 	while (rest-- && ring_next(&loop->uring.ring, &event)) {
 		handle(loop, &event);
 		ring_release(&loop->uring.ring, &event);
 	}
+	return any;
+}
+
+/*
+ * While events come, those of one that is due may be among the next. A wait that ended by its time
+ * has not gone on with what came just then, or while the process was stopped.
+ */
+static void expire_idle(struct uring_loop *loop)
+{
+	if (slab_due(&loop->slab) > loop->now_ns)
+		return;
+	ring_enter(&loop->uring.ring);
+	if (ring_events(&loop->uring.ring) == 0 ||
+	    slab_due(&loop->slab) <= loop->now_ns - EXPIRE_GRACE_NS)
+		expire(loop);
 }
 
 static void loop_once(struct uring_loop *loop)
@@ -184,8 +205,8 @@ static void loop_once(struct uring_loop *loop)
 	if (r < 0)
 		loop->error = -r;
 	loop->now_ns = clock_now_ns();
-	handle_all(loop);
-	expire(loop);
+	if (!handle_all(loop) || slab_due(&loop->slab) <= loop->now_ns - EXPIRE_GRACE_NS)
+		expire_idle(loop);
 	if (loop->resume_ns <= loop->now_ns)
 		uring_accept_on(loop);
 	if (loop->sweeping)
