@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -27,6 +26,7 @@
 #include "cmd/load_options.h"
 #include "cmd/load_summary.h"
 #include "cmd/load_targets.h"
+#include "cmd/signal_watch.h"
 
 /* How long workers may take to close everything when they are forced to, before they are killed;
  * and to end by themselves after the drain. */
@@ -51,8 +51,7 @@ struct loading {
 	char *command;		     /* (owned) */
 	struct live_line live;
 	int64_t live_due_ns; /* when it is to be drawn anew */
-	int signal_fd;	     /* (owned) */
-	sigset_t signals_before;
+	struct signal_watch signals;
 	enum phase phase;
 	int64_t until_ns; /* when the phase ends by itself; 0: it does not */
 	int64_t look_ns;  /* when the next look is due */
@@ -214,25 +213,6 @@ static void take_worker_ends(struct loading *l)
 		l->phase = OVER;
 }
 
-static bool read_signal(const struct loading *l)
-{
-	struct signalfd_siginfo info;
-
-	return read(l->signal_fd, &info, sizeof(info)) == sizeof(info);
-}
-
-/* From here on signals do what they did before; what has come by then has been heard. */
-static void release_signals(struct loading *l)
-{
-	if (l->signal_fd >= 0) {
-		while (read_signal(l))
-			;
-		close(l->signal_fd);
-	}
-	l->signal_fd = -1;
-	sigprocmask(SIG_SETMASK, &l->signals_before, NULL);
-}
-
 static int wait_ms(const struct loading *l)
 {
 	int64_t now_ns = clock_now_ns(), until_ns = l->look_ns;
@@ -249,14 +229,14 @@ static int wait_ms(const struct loading *l)
 static void follow(struct loading *l)
 {
 	struct pollfd fds[] = {
-		{.fd = l->signal_fd, .events = POLLIN},
+		{.fd = l->signals.fd, .events = POLLIN},
 		{.fd = generator_ended_fd(l->generator), .events = POLLIN},
 	};
 
 	while (l->phase != OVER) {
 		int n = poll(fds, ARRAY_SIZE(fds), wait_ms(l));
 
-		if (n > 0 && fds[0].revents && read_signal(l))
+		if (n > 0 && fds[0].revents && signal_watch_next(&l->signals))
 			next_phase(l);
 		if (n > 0 && fds[1].revents)
 			take_worker_ends(l);
@@ -273,36 +253,13 @@ static void follow(struct loading *l)
 
 /* ---- before the start */
 
-static bool is_ignored(int signal)
-{
-	struct sigaction action;
-
-	return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-/* From here on they come through the descriptor. What was ignored when the program began stays so
- * (nohup, a shell's background jobs). */
-static int take_signals(struct loading *l)
-{
-	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		if (!is_ignored(ends[i]))
-			sigaddset(&set, ends[i]);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	l->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return l->signal_fd < 0 ? -errno : 0;
-}
-
 /* 0 when it is time, -EINTR when a signal came before, or another -errno. */
 static int await_start(const struct loading *l)
 {
 	CLEANUP_CLOSE int timer = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC);
 	struct itimerspec at = {.it_value = clock_timespec(l->options.start_at_ns)};
 	struct pollfd fds[] = {
-		{.fd = l->signal_fd, .events = POLLIN},
+		{.fd = l->signals.fd, .events = POLLIN},
 		{.fd = timer, .events = POLLIN},
 	};
 
@@ -318,6 +275,7 @@ static int await_start(const struct loading *l)
 static int prepare(struct loading *l)
 {
 	struct why why;
+	int r;
 
 	l->command = load_command_line(l->call);
 	if (!l->command)
@@ -325,9 +283,10 @@ static int prepare(struct loading *l)
 	if (watch_host_read(&l->host, &why) < 0 ||
 	    generator_new(&l->options.plan, &l->generator, &why) < 0)
 		return invocation_fail(l->call, CLI_REFUSED, "%s", why.text);
-	if (take_signals(l) < 0)
+	r = signal_watch_open(&l->signals, NULL, 0);
+	if (r < 0)
 		return invocation_fail(l->call, CLI_REFUSED, "cannot take signals: %s",
-				       strerror(errno));
+				       strerror(-r));
 	return CLI_DONE;
 }
 
@@ -364,7 +323,7 @@ static int finish(struct loading *l)
 	document = load_json_make(result);
 	if (document) {
 		r = load_files_write(l->call, &l->files, document, result);
-		release_signals(l); /* whoever reads from us may be slow */
+		signal_watch_close(&l->signals); /* whoever reads from us may be slow */
 		load_print(l->call, result, document, l->options.json);
 	} else {
 		r = invocation_fail(l->call, CLI_REFUSED, "%s", strerror(ENOMEM));
@@ -393,10 +352,9 @@ static int run(struct loading *l)
 
 static int load_run(const struct invocation *call)
 {
-	struct loading l = {.call = call, .signal_fd = -1};
+	struct loading l = {.call = call, .signals = SIGNAL_WATCH_NONE};
 	int r = load_options_read(call, &l.options);
 
-	sigprocmask(SIG_SETMASK, NULL, &l.signals_before);
 	if (r == CLI_DONE)
 		r = load_targets_find(call, &l.options, &l.targets);
 	if (r == CLI_DONE)
@@ -409,7 +367,7 @@ static int load_run(const struct invocation *call)
 	load_targets_done(&l.targets);
 	load_options_done(&l.options);
 	free(l.command);
-	release_signals(&l);
+	signal_watch_close(&l.signals);
 	return r;
 }
 

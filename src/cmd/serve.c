@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -19,6 +18,7 @@
 #include "cmd/serve_live.h"
 #include "cmd/serve_options.h"
 #include "cmd/serve_report.h"
+#include "cmd/signal_watch.h"
 #include "serve/engine.h"
 #include "serve/server.h"
 
@@ -36,8 +36,7 @@ struct serving {
 	struct journal *journal; /* (owned) */
 	struct server *server;	 /* (owned) */
 	struct live_line live;
-	int signal_fd; /* (owned) */
-	sigset_t signals_before;
+	struct signal_watch signals;
 	enum phase phase;
 	int64_t began_ns, until_ns; /* when the phase ends by itself; 0: it does not */
 	unsigned died;
@@ -185,15 +184,13 @@ static void reopen_log(struct serving *s)
 
 static void take_signal(struct serving *s)
 {
-	struct signalfd_siginfo info;
+	int signal = signal_watch_next(&s->signals);
 
-	if (read(s->signal_fd, &info, sizeof(info)) != sizeof(info))
-		return;
-	if (info.ssi_signo == SIGUSR1)
+	if (signal == SIGUSR1)
 		say_counters(s);
-	else if (info.ssi_signo == SIGHUP && has_log_file(&s->options))
+	else if (signal == SIGHUP && has_log_file(&s->options))
 		reopen_log(s);
-	else
+	else if (signal)
 		next_phase(s);
 }
 
@@ -209,7 +206,7 @@ static int wait_ms(const struct serving *s)
 static void serve(struct serving *s)
 {
 	struct pollfd fds[] = {
-		{.fd = s->signal_fd, .events = POLLIN},
+		{.fd = s->signals.fd, .events = POLLIN},
 		{.fd = server_ended_fd(s->server), .events = POLLIN},
 	};
 
@@ -232,30 +229,13 @@ static void serve(struct serving *s)
 
 /* ---- beginning and end */
 
-static bool is_ignored(int signal)
-{
-	struct sigaction action;
-
-	return sigaction(signal, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
-}
-
-/*
- * From here on signals come through the descriptor. What was ignored when the program began stays
- * so (nohup, a shell's background jobs), but a log is reopened then, too: that is no end.
+/* A log is reopened also where SIGHUP was ignored when the program began (nohup): that is no end.
  */
 static int take_signals(struct serving *s)
 {
-	static const int ends[] = {SIGINT, SIGTERM, SIGHUP};
-	sigset_t set;
+	static const int more[] = {SIGUSR1, SIGHUP};
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		if (!is_ignored(ends[i]) || (ends[i] == SIGHUP && has_log_file(&s->options)))
-			sigaddset(&set, ends[i]);
-	sigprocmask(SIG_BLOCK, &set, &s->signals_before);
-	s->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return s->signal_fd < 0 ? -errno : 0;
+	return signal_watch_open(&s->signals, more, has_log_file(&s->options) ? 2 : 1);
 }
 
 static void say_where(const struct serving *s)
@@ -270,13 +250,15 @@ static void say_where(const struct serving *s)
 static int start(struct serving *s)
 {
 	struct why why;
+	int r;
 
 	if (s->options.log &&
 	    journal_open(s->options.log, s->options.log_form, &s->journal, &why) < 0)
 		return invocation_fail(s->call, CLI_REFUSED, "%s", why.text);
-	if (take_signals(s) < 0)
+	r = take_signals(s);
+	if (r < 0)
 		return invocation_fail(s->call, CLI_REFUSED, "cannot take signals: %s",
-				       strerror(errno));
+				       strerror(-r));
 	if (server_new(&s->options.plan, s->listeners.fds, s->listeners.count, s->options.processes,
 		       s->journal, &s->server, &why) < 0)
 		return invocation_fail(s->call, CLI_REFUSED, "%s", why.text);
@@ -321,7 +303,7 @@ static int run(struct serving *s)
 
 static int serve_run(const struct invocation *call)
 {
-	struct serving s = {.call = call, .signal_fd = -1};
+	struct serving s = {.call = call, .signals = SIGNAL_WATCH_NONE};
 	int r = serve_options_read(call, &s.options);
 	struct why why;
 
@@ -329,16 +311,13 @@ static int serve_run(const struct invocation *call)
 		return r;
 	if (s.options.plan.engine->probe && s.options.plan.engine->probe(&why) < 0)
 		return invocation_fail(call, CLI_REFUSED, "%s", why.text);
-	sigprocmask(SIG_SETMASK, NULL, &s.signals_before);
 	r = serve_listeners_open(call, &s.options, &s.listeners);
 	if (r == CLI_DONE)
 		r = run(&s);
 	serve_listeners_done(&s.listeners);
 	server_free(s.server);
 	journal_close(s.journal);
-	if (s.signal_fd >= 0)
-		close(s.signal_fd);
-	sigprocmask(SIG_SETMASK, &s.signals_before, NULL);
+	signal_watch_close(&s.signals);
 	return r;
 }
 
