@@ -33,11 +33,11 @@ static json_t *list_json(void)
 	for (size_t i = 0; experiments[i]; i++) {
 		const struct experiment *one = experiments[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:f, s:b}", "id",
-						      one->id, "claim", one->claim, "section",
-						      one->section, "source", one->source,
-						      "seconds", experiment_seconds(one), "quick",
-						      (int)experiment_is_quick(one)));
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s, s:s, s:f, s:b, s:b}", "id", one->id,
+					"claim", one->claim, "section", one->section, "source",
+					one->source, "seconds", experiment_seconds(one), "quick",
+					(int)experiment_is_quick(one), "alone", (int)one->alone));
 	}
 	return json_pack("{s:s, s:o}", "schema", "contest.lab-list/1", "experiments", list);
 }

@@ -435,7 +435,9 @@ static void test_held_port(void **state)
 	bench.plan.concurrency = 2;
 	bench_run(&bench);
 	assert_int_equal(bench.sum.completed, 100);
-	assert_in_range(bench.sum.port_retries, 10, 12);
+	/* Once in a round of the ring, at least; a busy machine gives other ports back too late for
+	 * their turn. */
+	assert_in_range(bench.sum.port_retries, 10, 100);
 	assert_int_equal(bench.server->ports[bench.first + 3], 0);
 	bench_done(&bench);
 }
