@@ -53,7 +53,8 @@ static void check_fix(const uint8_t *packet, size_t size)
 	} else {
 		CHECK(decode_packet(PACKET_LINK_RAW, packet, size, size, &before) ==
 		      DECODE_SEGMENT);
-		CHECK(decode_packet(PACKET_LINK_RAW, copy, size, size, &after) == DECODE_SEGMENT);
+		CHECK(decode_packet_checked(PACKET_LINK_RAW, copy, size, size, &after) ==
+		      DECODE_SEGMENT);
 		CHECK(after.checksum_known && !after.checksum_bad);
 		CHECK(tcp_endpoint_equal(&before.source, &after.source));
 		CHECK(before.seq == after.seq && before.payload_length == after.payload_length);

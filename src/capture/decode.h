@@ -1,4 +1,7 @@
-/* Packets into TCP segments: Ethernet (VLAN too), Linux cooked, loopback, raw IPv4 and IPv6. */
+/*
+ * Packets into TCP segments: Ethernet (VLAN tags, LLC and SNAP too), PPP and PPPoE, Linux cooked,
+ * loopback, raw IPv4 and IPv6; MPLS labels before the IP header are passed over.
+ */
 #ifndef CONTEST_CAPTURE_DECODE_H
 #define CONTEST_CAPTURE_DECODE_H
 
@@ -11,7 +14,7 @@ enum decode_result {
 	DECODE_NOT_IP,	  /* ARP and the like */
 	DECODE_NOT_TCP,	  /* another transport; ICMP with a quoted TCP header too */
 	DECODE_FRAGMENT,  /* a fragment without the whole TCP header: offset above 0, or tiny */
-	DECODE_TUNNEL,	  /* IP in IP, GRE, ESP, PPPoE, MPLS: the inner layer is not looked at */
+	DECODE_TUNNEL,	  /* IP in IP, GRE, ESP, VXLAN, …: the inner layer is not looked at */
 	DECODE_TRUNCATED, /* not enough captured to see the whole TCP header */
 	DECODE_MALFORMED, /* lengths contradict each other */
 };
@@ -22,12 +25,20 @@ enum decode_result {
  * takes the frame's (or that of an IPv6 jumbo option, RFC 2675). @ret->payload points into @data.
  * Never reads outside @captured bytes. A @length below @captured is taken for @captured.
  *
- * Of a fragmented segment, payload_length is what the first fragment holds. checksum_known is false
- * there, and where a routing header (RFC 8200 4.4) has another target to come. @ret->time_ns is 0:
- * the packet's is the caller's.
+ * Of a fragmented segment, payload_length is what the first fragment holds (see fragments.h).
+ * @ret->time_ns is 0: the packet's is the caller's. The checksum is not looked at: both bools are
+ * false.
  */
 enum decode_result decode_packet(enum packet_link link, const uint8_t *data, size_t captured,
 				 size_t length, struct segment *ret);
+
+/*
+ * The same with checksum_known and checksum_bad, for which all of the payload is read.
+ * checksum_known is false for what was not captured whole, for fragments, and where a routing
+ * header (RFC 8200 4.4) has another target to come.
+ */
+enum decode_result decode_packet_checked(enum packet_link link, const uint8_t *data,
+					 size_t captured, size_t length, struct segment *ret);
 
 /* "not IP", "a fragment without TCP header", … for messages. */
 const char *decode_result_name(enum decode_result result);

@@ -117,6 +117,23 @@ static struct build *segment_v6(struct build *build, size_t payload)
 	return build;
 }
 
+/* The decoder that does not sum says the same, but nothing of the checksum. */
+static void assert_unchecked(enum packet_link link, const uint8_t *data, size_t captured,
+			     size_t length, enum decode_result result,
+			     const struct segment *checked)
+{
+	struct segment segment = {.checksum_known = true, .checksum_bad = true};
+
+	assert_int_equal(decode_packet(link, data, captured, length, &segment), result);
+	if (result != DECODE_SEGMENT)
+		return;
+	assert_false(segment.checksum_known);
+	assert_false(segment.checksum_bad);
+	assert_true(tcp_endpoint_equal(&segment.source, &checked->source));
+	assert_int_equal(segment.payload_length, checked->payload_length);
+	assert_ptr_equal(segment.payload, checked->payload);
+}
+
 /*
  * Decodes a copy that has exactly @captured bytes, so that a sanitizer sees any read beyond. The
  * payload pointer does not outlive it.
@@ -129,7 +146,8 @@ static enum decode_result decode_part(enum packet_link link, const struct build 
 
 	assert_non_null(copy);
 	memcpy(copy, build->bytes + build->first, captured);
-	result = decode_packet(link, copy, captured, length, ret);
+	result = decode_packet_checked(link, copy, captured, length, ret);
+	assert_unchecked(link, copy, captured, length, result, ret);
 	if (result == DECODE_SEGMENT) {
 		assert_true(ret->payload >= copy);
 		assert_true(ret->payload + ret->payload_captured <= copy + captured);
@@ -224,8 +242,179 @@ static void test_ethernet(void **state)
 	assert_result(PACKET_LINK_ETHERNET, arp, DECODE_NOT_IP);
 	put16(start(arp) + 12, 38); /* an 802.3 length */
 	assert_result(PACKET_LINK_ETHERNET, arp, DECODE_NOT_IP);
-	put16(start(arp) + 12, 0x8864);
+	put16(start(arp) + 12, 0x8863); /* PPPoE's discovery */
+	assert_result(PACKET_LINK_ETHERNET, arp, DECODE_NOT_IP);
+	put16(start(arp) + 12, 0x88e5);
 	assert_result(PACKET_LINK_ETHERNET, arp, DECODE_TUNNEL);
+}
+
+/* Every prefix of a packet of 5 bytes of payload: its headers are needed whole. */
+static void assert_prefixes(enum packet_link link, const struct build *build)
+{
+	size_t length = length_of(build);
+	struct segment segment;
+
+	for (size_t captured = 0; captured < length - 5; captured++)
+		assert_int_equal(decode_part(link, build, captured, length, &segment),
+				 DECODE_TRUNCATED);
+}
+
+static void put_bytes(struct build *build, const uint8_t *bytes, size_t length)
+{
+	memcpy(front(build, length), bytes, length);
+}
+
+#define PUT(build, ...)                                                                            \
+	put_bytes((build), (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+
+/* IEEE 802.3: a length in place of the type, then LLC. */
+static void test_llc(void **state)
+{
+	struct build *build = segment_v4(BUILD(), 5);
+	uint8_t *llc;
+
+	(void)state;
+	PUT(build, 0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00);
+	llc = start(build);
+	put_ethernet(build, (unsigned int)length_of(build));
+	assert_segment(PACKET_LINK_ETHERNET, build, AF_INET, 5);
+	assert_prefixes(PACKET_LINK_ETHERNET, build);
+	llc[5] = 0xf8;
+	assert_segment(PACKET_LINK_ETHERNET, build, AF_INET, 5);
+	llc[5] = 0x0c; /* Cisco's own protocols */
+	assert_result(PACKET_LINK_ETHERNET, build, DECODE_NOT_IP);
+	llc[5] = 0;
+	llc[2] = 7;
+	assert_result(PACKET_LINK_ETHERNET, build, DECODE_NOT_IP);
+	llc[2] = 3;
+	llc[6] = 0; /* a length once more */
+	assert_result(PACKET_LINK_ETHERNET, build, DECODE_NOT_IP);
+	llc[0] = 0x42; /* spanning tree, nearly */
+	assert_result(PACKET_LINK_ETHERNET, build, DECODE_NOT_IP);
+
+	build = segment_v6(BUILD(), 5);
+	PUT(build, 0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd);
+	put16(front(build, 4) + 2, (unsigned int)length_of(build)); /* within a VLAN */
+	put_ethernet(build, 0x8100);
+	assert_segment(PACKET_LINK_ETHERNET, build, AF_INET6, 5);
+
+	build = segment_v4(BUILD(), 5);
+	PUT(build, 6, 6, 3);
+	put_ethernet(build, 1500);
+	assert_segment(PACKET_LINK_ETHERNET, build, AF_INET, 5);
+	put16(start(build) + 12, 1501); /* neither length nor type */
+	assert_result(PACKET_LINK_ETHERNET, build, DECODE_NOT_IP);
+}
+
+static void test_mpls(void **state)
+{
+	struct build *build = segment_v4(BUILD(), 5);
+
+	(void)state;
+	PUT(build, 0, 1, 0x01, 64);
+	put_ethernet(build, 0x8847);
+	assert_segment(PACKET_LINK_ETHERNET, build, AF_INET, 5);
+
+	build = segment_v6(BUILD(), 5);
+	PUT(build, 0xff, 0xff, 0xf0, 64, 0, 0, 0x20, 64, 0, 0, 0x01, 64);
+	put_ethernet(build, 0x8848);
+	assert_segment(PACKET_LINK_ETHERNET, build, AF_INET6, 5);
+	assert_prefixes(PACKET_LINK_ETHERNET, build);
+
+	build = segment_v4(BUILD(), 5);
+	put_ethernet(build, 0x0800);
+	PUT(build, 0, 0, 0, 0); /* a control word: the frame is carried whole */
+	PUT(build, 0, 1, 0x01, 64);
+	put_ethernet(build, 0x8847);
+	assert_result(PACKET_LINK_ETHERNET, build, DECODE_TUNNEL);
+
+	build = BUILD();
+	PUT(build, 0, 1, 0, 64, 0, 1, 0, 64); /* never the last */
+	put_ethernet(build, 0x8847);
+	assert_result(PACKET_LINK_ETHERNET, build, DECODE_MALFORMED);
+}
+
+static void put_pppoe(struct build *build)
+{
+	uint8_t *at = front(build, 6);
+
+	at[0] = 0x11;
+	at[3] = 7; /* session */
+	put16(at + 4, (unsigned int)length_of(build) - 6);
+}
+
+static void test_pppoe(void **state)
+{
+	struct build *build = segment_v4(BUILD(), 5);
+
+	(void)state;
+	PUT(build, 0x00, 0x21);
+	put_pppoe(build);
+	assert_segment(PACKET_LINK_PPPOE, build, AF_INET, 5);
+	put16(front(build, 4) + 2, 0x8864);
+	put_ethernet(build, 0x8100);
+	assert_segment(PACKET_LINK_ETHERNET, build, AF_INET, 5);
+	assert_prefixes(PACKET_LINK_ETHERNET, build);
+
+	build = segment_v6(BUILD(), 5);
+	PUT(build, 0x00, 0x57);
+	put_pppoe(build);
+	assert_segment(PACKET_LINK_PPPOE, build, AF_INET6, 5);
+	start(build)[1] = 9; /* a PADI */
+	assert_result(PACKET_LINK_PPPOE, build, DECODE_NOT_IP);
+	start(build)[1] = 0;
+	start(build)[0] = 0x21;
+	assert_result(PACKET_LINK_PPPOE, build, DECODE_NOT_IP);
+}
+
+/* With and without address and control, with the protocol in two bytes and in one. */
+static void test_ppp(void **state)
+{
+	static const enum packet_link links[] = {PACKET_LINK_PPP, PACKET_LINK_PPP_HDLC};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		struct build *build = segment_v4(BUILD(), 5);
+
+		PUT(build, 0x21);
+		assert_segment(links[i], build, AF_INET, 5);
+		PUT(build, 0xff, 0x03);
+		assert_segment(links[i], build, AF_INET, 5);
+		assert_prefixes(links[i], build);
+
+		build = segment_v6(BUILD(), 5);
+		PUT(build, 0x00, 0x57);
+		assert_segment(links[i], build, AF_INET6, 5);
+		PUT(build, 0xff, 0x03);
+		assert_segment(links[i], build, AF_INET6, 5);
+		put16(start(build) + 2, 0xc021); /* LCP */
+		assert_result(links[i], build, DECODE_NOT_IP);
+		put16(start(build) + 2, 0x00fd);
+		assert_result(links[i], build, DECODE_TUNNEL);
+	}
+}
+
+static void test_ppp_mpls(void **state)
+{
+	struct build *build = segment_v6(BUILD(), 5);
+
+	(void)state;
+	PUT(build, 0x02, 0x81, 0, 1, 0x01, 64);
+	assert_segment(PACKET_LINK_PPP, build, AF_INET6, 5);
+	assert_prefixes(PACKET_LINK_PPP, build);
+}
+
+static void test_cisco_hdlc(void **state)
+{
+	struct build *build = segment_v4(BUILD(), 5);
+
+	(void)state;
+	PUT(build, 0x0f, 0, 0x08, 0x00);
+	assert_segment(PACKET_LINK_PPP_HDLC, build, AF_INET, 5);
+	assert_prefixes(PACKET_LINK_PPP_HDLC, build);
+	start(build)[0] = 0x8f;
+	put16(start(build) + 2, 0x8035); /* keep-alives of the line */
+	assert_result(PACKET_LINK_PPP_HDLC, build, DECODE_NOT_IP);
 }
 
 /* One tag, two of 802.1ad, three of the old number. */
@@ -268,6 +457,18 @@ static void test_cooked(void **state)
 	assert_segment(PACKET_LINK_SLL2, build, AF_INET6, 5);
 	put16(start(build), 0x0806);
 	assert_result(PACKET_LINK_SLL2, build, DECODE_NOT_IP);
+
+	build = segment_v4(BUILD(), 5);
+	put16(front(build, 4) + 2, 0x0800);
+	put16(front(build, 4) + 2, 0x8100);
+	put16(front(build, 20), 0x88a8);
+	assert_segment(PACKET_LINK_SLL2, build, AF_INET, 5);
+	build = segment_v4(BUILD(), 5);
+	PUT(build, 0xaa, 0xaa, 3, 0, 0, 0, 0x08, 0x00);
+	put16(front(build, 16) + 14, 4); /* LLC */
+	assert_segment(PACKET_LINK_SLL, build, AF_INET, 5);
+	put16(start(build) + 14, 12); /* a CAN bus */
+	assert_result(PACKET_LINK_SLL, build, DECODE_NOT_IP);
 }
 
 static void test_loopback(void **state)
@@ -602,6 +803,14 @@ static void test_ipv6_fragments(void **state)
 	assert_result(PACKET_LINK_RAW, build, DECODE_FRAGMENT);
 	fragment[0] = 17;
 	assert_result(PACKET_LINK_RAW, build, DECODE_NOT_TCP);
+
+	build = extended(BUILD(), (uint8_t[8]){6, 0, 0, 1, 1, 2, 3, 4}, 44);
+	fragment = start(build) + 40;
+	memcpy(fragment, (uint8_t[16]){44, 0, 0, 1, 1, 2, 3, 5}, 16); /* a piece of a piece */
+	fragment[8] = 44;
+	fragment[11] = 1;
+	start(build)[6] = 44;
+	assert_result(PACKET_LINK_RAW, build, DECODE_MALFORMED);
 }
 
 static void test_ipv4_authentication(void **state)
@@ -617,6 +826,10 @@ static void test_ipv4_authentication(void **state)
 	assert_segment(PACKET_LINK_RAW, build, AF_INET, 5);
 	start(build)[9] = 60; /* no extension header in IPv4 */
 	assert_result(PACKET_LINK_RAW, build, DECODE_NOT_TCP);
+	put16(start(build) + 6, 1);
+	assert_result(PACKET_LINK_RAW, build, DECODE_NOT_TCP);
+	start(build)[9] = 51;
+	assert_result(PACKET_LINK_RAW, build, DECODE_FRAGMENT);
 }
 
 static void test_tunnels(void **state)
@@ -639,6 +852,29 @@ static void test_tunnels(void **state)
 	build = segment_v6(BUILD(), 5);
 	put_ipv4(build, 41, 0);
 	assert_result(PACKET_LINK_RAW, build, DECODE_TUNNEL);
+}
+
+/* Packets in UDP, told by the port that they go to. */
+static void test_udp_tunnels(void **state)
+{
+	static const unsigned int ports[] = {2152, 4789, 6081, 8472};
+	struct build *build = segment_v4(BUILD(), 5);
+	uint8_t *udp;
+
+	(void)state;
+	put_ethernet(build, 0x0800);
+	udp = front(build, 16); /* with VXLAN's header */
+	put_ipv4(build, 17, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(ports); i++) {
+		put16(udp + 2, ports[i]);
+		assert_result(PACKET_LINK_RAW, build, DECODE_TUNNEL);
+	}
+	put16(start(build) + 6, 1);
+	assert_result(PACKET_LINK_RAW, build, DECODE_NOT_TCP);
+	put16(start(build) + 6, 0);
+	put16(udp, 4789);
+	put16(udp + 2, 53);
+	assert_result(PACKET_LINK_RAW, build, DECODE_NOT_TCP);
 }
 
 static void test_icmp_quote(void **state)
@@ -696,6 +932,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_raw),
 		cmocka_unit_test(test_ethernet),
+		cmocka_unit_test(test_llc),
+		cmocka_unit_test(test_mpls),
+		cmocka_unit_test(test_pppoe),
+		cmocka_unit_test(test_ppp),
+		cmocka_unit_test(test_ppp_mpls),
+		cmocka_unit_test(test_cisco_hdlc),
 		cmocka_unit_test(test_vlan),
 		cmocka_unit_test(test_cooked),
 		cmocka_unit_test(test_loopback),
@@ -715,6 +957,7 @@ int main(void)
 		cmocka_unit_test(test_ipv6_fragments),
 		cmocka_unit_test(test_ipv4_authentication),
 		cmocka_unit_test(test_tunnels),
+		cmocka_unit_test(test_udp_tunnels),
 		cmocka_unit_test(test_icmp_quote),
 		cmocka_unit_test(test_scans),
 		cmocka_unit_test(test_fix_refuses),

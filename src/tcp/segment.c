@@ -12,6 +12,8 @@ enum {
 	OPTION_SACK = 5,
 	OPTION_TIMESTAMPS = 8,
 	OPTION_FASTOPEN = 34,
+
+	TIMESTAMPS_ALIGNED = OPTION_NOP << 24 | OPTION_NOP << 16 | OPTION_TIMESTAMPS << 8 | 10,
 };
 
 static uint32_t get32(const uint8_t *at)
@@ -47,6 +49,19 @@ char *segment_flags_format(uint8_t flags, char *text)
 	return text;
 }
 
+/* All but the SACK blocks, which sack_count covers. */
+static void options_clear(struct tcp_options *options)
+{
+	memset(options, 0, offsetof(struct tcp_options, sack));
+}
+
+static void timestamps_decode(const uint8_t *data, struct tcp_options *ret)
+{
+	ret->has_timestamps = true;
+	ret->ts_value = get32(data);
+	ret->ts_echo = get32(data + 4);
+}
+
 static void decode_one(uint8_t kind, const uint8_t *data, size_t length, struct tcp_options *ret)
 {
 	switch (kind) {
@@ -75,11 +90,8 @@ static void decode_one(uint8_t kind, const uint8_t *data, size_t length, struct 
 		}
 		break;
 	case OPTION_TIMESTAMPS:
-		if (length == 8) {
-			ret->has_timestamps = true;
-			ret->ts_value = get32(data);
-			ret->ts_echo = get32(data + 4);
-		}
+		if (length == 8)
+			timestamps_decode(data, ret);
 		break;
 	case OPTION_FASTOPEN:
 		ret->has_fastopen = true;
@@ -93,7 +105,12 @@ void tcp_options_decode(const uint8_t *bytes, size_t length, struct tcp_options 
 {
 	size_t at = 0;
 
-	memset(ret, 0, sizeof(*ret));
+	options_clear(ret);
+	/* What nearly all segments begin with, as RFC 7323 appendix A recommends. */
+	if (length >= 12 && get32(bytes) == TIMESTAMPS_ALIGNED) {
+		timestamps_decode(bytes + 4, ret);
+		at = 12;
+	}
 	while (at < length) {
 		uint8_t kind = bytes[at];
 

@@ -32,24 +32,24 @@ struct tcp_options {
 	uint8_t window_scale;
 	uint8_t sack_count;
 	uint32_t ts_value, ts_echo;
-	struct tcp_sack_block sack[4];
+	struct tcp_sack_block sack[4]; /* the first sack_count; the others are anything */
 };
 
 struct segment {
 	int64_t time_ns; /* when it left its sender, or was captured */
 	struct tcp_endpoint source, target;
 	uint32_t seq, ack;
-	uint16_t window;	   /* as in the header, unscaled */
-	uint8_t flags;		   /* enum tcp_flag */
-	uint8_t ttl;		   /* or hop limit */
-	uint16_t ip_id;		   /* 0 for IPv6 */
-	uint32_t payload_length;   /* from the IP header, never from the captured length */
-	uint32_t payload_captured; /* bytes at payload */
-	const uint8_t *payload;	   /* (borrowed from the packet) */
-	struct tcp_options options;
-	bool offloaded;	     /* IP length 0: taken from the frame (segmentation offload) */
-	bool checksum_bad;   /* usual with offload; analysed all the same */
-	bool checksum_known; /* false when not all bytes were captured */
+	uint32_t payload_length;    /* from the IP header, never from the captured length */
+	uint32_t payload_captured;  /* bytes at payload */
+	const uint8_t *payload;	    /* (borrowed from the packet) */
+	uint16_t window;	    /* as in the header, unscaled */
+	uint16_t ip_id;		    /* 0 for IPv6 */
+	uint8_t flags;		    /* enum tcp_flag */
+	uint8_t ttl;		    /* or hop limit */
+	bool offloaded;		    /* IP length 0: taken from the frame (segmentation offload) */
+	bool checksum_bad;	    /* usual with offload; analysed all the same */
+	bool checksum_known;	    /* false when it was not looked at, or not all was captured */
+	struct tcp_options options; /* last: its end is seldom touched */
 };
 
 /* What the segment takes of the sequence space: payload, plus one each for SYN and FIN. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/cleanup.h"
+#include "capture/decode.h"
 #include "world/wire_rules.h"
 
 /* 10.0.0.1:1000 → 10.0.0.2:80, SYN with MSS 1460, SACK permitted, timestamps, NOP, window scale. */
@@ -218,6 +219,7 @@ static void test_order_of_rules(void **state)
 {
 	struct wire_rule rule = {.match = WIRE_MATCH_ALL, .verb = WIRE_DROP};
 	struct bench bench;
+	struct segment segment;
 	struct passage passage;
 	int calls = 0;
 
@@ -240,7 +242,11 @@ static void test_order_of_rules(void **state)
 	assert_ptr_equal(passage.decider, rules_get(&bench.rules, 3));
 	assert_int_equal(calls, 1);
 	assert_true(bench.work.rewritten);
-	assert_false(bench.work.segment.checksum_bad);
+	assert_int_equal(decode_packet_checked(PACKET_LINK_RAW, bench.work.data, bench.work.length,
+					       bench.work.length, &segment),
+			 DECODE_SEGMENT);
+	assert_true(segment.checksum_known);
+	assert_false(segment.checksum_bad);
 	assert_string_equal(bench.record.note, "seen; grown");
 
 	rules_get(&bench.rules, 2)->removed = true;
