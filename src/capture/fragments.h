@@ -18,14 +18,19 @@ void fragments_free(struct fragments *fragments);
 /*
  * decode_packet() for a source in which datagrams may be fragmented: DECODE_SEGMENT as soon as the
  * length is known (whole segments at once; of fragments in any order, when the last piece is here,
- * with that piece's time), DECODE_FRAGMENT until then. Bounded: so many datagrams at once, the
- * oldest are given up after 30 s of capture time (RFC 791 asks for 15 s and more) or when room is
- * needed; fragments_given_up() counts those. @packet->time_ns is what the pieces' age goes by.
+ * with nothing of the payload captured), DECODE_FRAGMENT until then. What is wrong with a datagram
+ * in pieces is told with its last piece too, or with the one that contradicts the others.
+ * @ret->time_ns is the packet's.
+ *
+ * Bounded: 256 datagrams at once, of which the oldest are given up after 30 s of capture time (RFC
+ * 791 asks for 15 s and more) or when room is needed. @packet->time_ns is what their age goes by.
+ * Pieces that come once more within milliseconds are copies that the capture made.
  */
 enum decode_result fragments_decode(struct fragments *fragments,
 				    const struct passing_packet *packet, struct segment *ret);
 
-/* Datagrams of TCP that never became whole: their segment was not told. */
+/* Datagrams of TCP that did not become whole, so that their segment was not told: those given up,
+ * and those that wait for more. */
 uint64_t fragments_given_up(const struct fragments *fragments);
 
 #endif
