@@ -317,6 +317,27 @@ static void options_with_sack_blocks(void **state)
 	assert_int_equal(options.sack_count, 0);
 }
 
+/* The usual place of timestamps, and what may follow, or be missing. */
+static void options_aligned_timestamps(void **state)
+{
+	struct tcp_options options = DECODE(1, 1, 8, 10, 0, 0, 1, 2, 0xff, 0, 0, 1, 1, 1, 5, 10, 0,
+					    0, 0, 1, 0, 0, 0, 2);
+
+	(void)state;
+	assert_true(options.has_timestamps);
+	assert_int_equal(options.ts_value, 0x102);
+	assert_int_equal(options.ts_echo, 0xff000001);
+	assert_int_equal(options.sack_count, 1);
+	assert_int_equal(options.sack[0].right, 2);
+	assert_false(options.malformed);
+	options = DECODE(1, 1, 8, 10, 0, 0, 1, 2, 0xff, 0, 0);
+	assert_false(options.has_timestamps);
+	assert_true(options.malformed);
+	options = DECODE(1, 1, 8, 10, 0, 0, 1, 2, 0xff, 0, 0, 1, 5, 1);
+	assert_true(options.has_timestamps);
+	assert_true(options.malformed);
+}
+
 static void options_end_and_padding(void **state)
 {
 	struct tcp_options options = DECODE(1, 1, 0, 2, 4, 5, 180);
@@ -423,6 +444,7 @@ int main(void)
 		cmocka_unit_test(key_of_a_socket),
 		cmocka_unit_test(options_of_every_kind),
 		cmocka_unit_test(options_with_sack_blocks),
+		cmocka_unit_test(options_aligned_timestamps),
 		cmocka_unit_test(options_end_and_padding),
 		cmocka_unit_test(options_malformed),
 		cmocka_unit_test(flags_format),
