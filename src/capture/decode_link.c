@@ -78,7 +78,7 @@ static int llc_step(struct window *window, uint16_t *ret_type)
 		return DECODE_NOT_IP;
 	*ret_type = get16(at + 6);
 	window_skip(window, SNAP_HEADER);
-	return *ret_type > ETHERNET_LENGTH_MAX ? GO_ON : DECODE_NOT_IP;
+	return GO_ON;
 }
 
 /*

@@ -198,15 +198,6 @@ static void told(struct fragments *fragments, struct pending *pending, int64_t n
 	TAILQ_INSERT_TAIL(&fragments->idle, pending, age);
 }
 
-/* The id is in use again. */
-static void forget_told(struct fragments *fragments, struct pending *pending)
-{
-	LIST_REMOVE(pending, bucket);
-	pending->told = false;
-	TAILQ_REMOVE(&fragments->idle, pending, age);
-	TAILQ_INSERT_HEAD(&fragments->idle, pending, age);
-}
-
 /* --- Pieces --- */
 
 /* The sender cuts between units, and a datagram is no longer than its length field can say. */
@@ -288,7 +279,8 @@ static void piece_keep(struct pending *pending, const struct datagram *ip)
 
 static bool is_whole(const struct pending *pending)
 {
-	return pending->total && pending->units == (pending->total + UNIT - 1) / UNIT;
+	/* not as long as the end is not known: no datagram is of 0 units */
+	return pending->units == (pending->total + UNIT - 1) / UNIT;
 }
 
 static int decode_whole(const struct pending *pending, struct segment *ret)
@@ -328,13 +320,9 @@ static int piece_add(struct fragments *fragments, const struct datagram *ip, int
 		return DECODE_MALFORMED;
 	expire(fragments, now_ns);
 	pending = find(fragments, &key);
-	if (pending && pending->told) {
-		if (!older_than(pending, now_ns, COPY_NS))
-			return DECODE_FRAGMENT;
-		forget_told(fragments, pending);
-		pending = NULL;
-	}
-	if (!pending)
+	if (pending && pending->told && !older_than(pending, now_ns, COPY_NS))
+		return DECODE_FRAGMENT;
+	if (!pending || pending->told) /* the id is in use again: the new one is found first */
 		pending = start(fragments, &key, now_ns);
 	if (!ends_agree(pending, &ip->piece)) {
 		give_up(fragments, pending);

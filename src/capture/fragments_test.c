@@ -227,6 +227,8 @@ static void test_any_order(void **state)
 
 static void test_overlaps(void **state)
 {
+	struct segment segment;
+
 	(void)state;
 	assert_int_equal(FEED(.to = 160), DECODE_FRAGMENT);
 	assert_int_equal(FEED(.to = 160), DECODE_FRAGMENT);
@@ -235,8 +237,9 @@ static void test_overlaps(void **state)
 	assert_int_equal(FEED(.from = 400, .to = 1000, .last = true), DECODE_FRAGMENT);
 	assert_int_equal(FEED(.from = 232, .to = 392), DECODE_FRAGMENT);
 	datagram[13] = TCP_FLAG_RST; /* of the header the first copy counts */
-	assert_int_equal(FEED(.to = 80), DECODE_FRAGMENT);
-	ASSERT_WHOLE(1000, .from = 384, .to = 408);
+	assert_int_equal(FEED(.to = 80, .ttl = 9), DECODE_FRAGMENT);
+	segment = ASSERT_WHOLE(1000, .from = 384, .to = 408);
+	assert_int_equal(segment.ttl, 64);
 }
 
 /* What belongs to something else: each part of the key. */
