@@ -14,6 +14,7 @@
  */
 #include "capture/fragments.h"
 
+#include <assert.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -39,9 +40,11 @@ enum {
 struct fragment_key {
 	uint8_t source[16], target[16];
 	uint32_t id;
-	uint8_t version;
-	uint8_t protocol; /* of IPv4; 0 for IPv6, where it does not count */
+	uint16_t version;
+	uint16_t protocol; /* of IPv4; 0 for IPv6, where it does not count */
 };
+
+static_assert(sizeof(struct fragment_key) == 16 + 16 + 4 + 2 + 2, "compared as bytes: no padding");
 
 struct pending {
 	TAILQ_ENTRY(pending) age;
@@ -104,14 +107,14 @@ uint64_t fragments_given_up(const struct fragments *fragments)
 static struct fragment_key key_of(const struct datagram *ip)
 {
 	size_t length = ip->version == 4 ? 4 : 16;
-	struct fragment_key key;
+	struct fragment_key key = {
+		.id = ip->piece.id,
+		.version = ip->version,
+		.protocol = ip->version == 4 ? ip->piece.protocol : 0,
+	};
 
-	memset(&key, 0, sizeof(key)); /* padding too: keys are compared as bytes */
 	memcpy(key.source, ip->source, length);
 	memcpy(key.target, ip->target, length);
-	key.id = ip->piece.id;
-	key.version = ip->version;
-	key.protocol = ip->version == 4 ? ip->piece.protocol : 0;
 	return key;
 }
 
