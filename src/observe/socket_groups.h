@@ -1,0 +1,67 @@
+/*
+ * Sockets counted by what they have in common: state, peer, port, process … Memory grows with the
+ * number of groups, never with that of sockets.
+ */
+#ifndef CONTEST_OBSERVE_SOCKET_GROUPS_H
+#define CONTEST_OBSERVE_SOCKET_GROUPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/why.h"
+#include "observe/owners.h"
+#include "observe/sockdiag.h"
+
+enum group_key {
+	GROUP_STATE,
+	GROUP_PEER, /* remote address */
+	GROUP_PEER_PORT,
+	GROUP_LOCAL, /* local address */
+	GROUP_LOCAL_PORT,
+	GROUP_DESTINATION, /* remote address and port */
+	GROUP_PROCESS,	   /* name and pid */
+	GROUP_USER,
+	GROUP_NETNS,
+	GROUP_TIMER, /* kind */
+	GROUP_KEY_COUNT,
+};
+
+/* "state", "peer", "peer-port", … as in --by. -EINVAL. */
+int group_key_parse(const char *name);
+const char *group_key_name(enum group_key key);
+
+#define GROUP_KEYS_MAX 4
+
+struct socket_group {
+	/* What its sockets have in common; only the members of the chosen keys mean something. */
+	int state;
+	struct tcp_endpoint peer, local;
+	enum socket_timer timer;
+	uint32_t uid;
+	uint64_t netns;	    /* its inode */
+	struct owner owner; /* pid 0: none, or not to be seen */
+	uint64_t count, minisocks;
+	uint32_t timer_least_ms, timer_most_ms; /* left, of those whose timer runs */
+	uint64_t timers;			/* how many those are */
+	uint64_t born, gone; /* against the groups of the look before (socket_groups_compare()) */
+};
+
+struct socket_groups;
+
+/* @keys: @count (1 to GROUP_KEYS_MAX), each once. NULL when memory is short. */
+struct socket_groups *socket_groups_new(const enum group_key *keys, size_t count);
+void socket_groups_free(struct socket_groups *groups);
+void socket_groups_clear(struct socket_groups *groups); /* keeps its memory */
+
+/* Counts one socket; @owner may be NULL. 0 or -ENOMEM. */
+int socket_groups_add(struct socket_groups *groups, const struct socket_status *status,
+		      const struct owner *owner, uint64_t netns);
+
+size_t socket_groups_count(const struct socket_groups *groups);
+/* The largest @room groups, by count, ties by key; 0: all. A new array, owned by the caller, its
+ * length in *ret_count; NULL when memory is short. */
+struct socket_group *socket_groups_top(const struct socket_groups *groups, size_t room,
+				       size_t *ret_count);
+
+#endif
