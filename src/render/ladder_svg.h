@@ -8,7 +8,7 @@
 #include "tcp/exchange.h"
 
 /* Writes the exchanges, one below the other, as one document to @out. Texts are escaped. 0, or
- * -EIO when @out cannot be written. */
+ * -EIO when @out cannot be written, or -ENOMEM. */
 int ladder_svg_write(FILE *out, const struct exchange *const *exchanges, size_t count);
 
 #endif
