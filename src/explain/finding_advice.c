@@ -4,7 +4,7 @@
  */
 #include <assert.h>
 
-#include "explain/words.h"
+#include "explain/finding_facts.h"
 #include "tcp/state.h"
 
 #define LAB(id) " (contest lab run " id ")"
@@ -12,11 +12,6 @@
 static const struct finding_end *end_of(const struct words *words, unsigned end)
 {
 	return &words->finding->end[end];
-}
-
-static bool sent_fin(const struct words *words, unsigned end)
-{
-	return end_of(words, end)->fin_seen || end_of(words, end)->fin_inferred;
 }
 
 /* Sentences begin with an end, or with the application of one. */
@@ -81,7 +76,7 @@ static void last_ack_lost(struct words *words)
 
 static void half_closed(struct words *words)
 {
-	unsigned first = !sent_fin(words, TRACK_CLIENT);
+	unsigned first = !finding_sent_fin(words->finding, TRACK_CLIENT);
 
 	if (end_of(words, first)->state == TCP_FIN_WAIT1) {
 		put_end(words, "the FIN of ", first, " was not acknowledged");
@@ -149,7 +144,7 @@ static void stuck_window(struct words *words)
 {
 	unsigned end = end_of(words, TRACK_SERVER)->zero_window &&
 		       !(end_of(words, TRACK_CLIENT)->zero_window &&
-			 !sent_fin(words, TRACK_SERVER));
+			 !finding_sent_fin(words->finding, TRACK_SERVER));
 
 	put_end(words, "the application at ", end,
 		" does not read: its window is 0, and what the "
@@ -172,8 +167,8 @@ static bool forgotten(const struct words *words)
 	const struct finding *finding = words->finding;
 	bool old_ack = finding->rst.any && finding->rst.cause == RST_ANSWERS_OLD_ACK;
 
-	return (finding->newer_syn_ignored || old_ack) && !sent_fin(words, 0) &&
-	       !sent_fin(words, 1);
+	return (finding->newer_syn_ignored || old_ack) && !finding_sent_fin(words->finding, 0) &&
+	       !finding_sent_fin(words->finding, 1);
 }
 
 static void silent(struct words *words)
@@ -193,7 +188,8 @@ static void vanished(struct words *words)
 {
 	const struct finding_rst *rst = &words->finding->rst;
 
-	if (rst->any && rst->cause == RST_HALF_OPEN && sent_fin(words, rst->from)) {
+	if (rst->any && rst->cause == RST_HALF_OPEN &&
+	    finding_sent_fin(words->finding, rst->from)) {
 		put_end(words, "", rst->from,
 			" closed and, likely, forgot the connection while the "
 			"other end was still in CLOSE-WAIT");

@@ -1,7 +1,7 @@
 /* Names for machines, and the facts that are a name: how sure, and agreed or not. */
 #include <assert.h>
 
-#include "explain/finding.h"
+#include "explain/finding_facts.h"
 #include "tcp/state.h"
 
 static const char unknown[] = "unknown";
@@ -115,7 +115,7 @@ enum finding_confidence finding_rst_confidence(const struct finding *finding)
 	if (!rst->any)
 		return CONFIDENCE_CERTAIN;
 	/* Whether it is its sender's at all. */
-	if (rst->ttl_known && rst->ttl != rst->sender_ttl)
+	if (finding_rst_foreign(finding))
 		return CONFIDENCE_GUESS;
 	confidence = cause_confidence(rst->cause);
 	/* What it answers may be in the direction that is missing. */

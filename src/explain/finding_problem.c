@@ -1,7 +1,7 @@
 /* What deserves a look. A connection may have several problems; the worst is told. */
 #include <assert.h>
 
-#include "explain/finding.h"
+#include "explain/finding_facts.h"
 #include "tcp/state.h"
 
 /*
@@ -39,22 +39,12 @@ const char *finding_problem_name(enum finding_problem problem)
 	return (unsigned)problem < PROBLEM_COUNT ? names[problem] : "unknown";
 }
 
-static bool sent_fin(const struct finding_end *end)
-{
-	return end->fin_seen || end->fin_inferred;
-}
-
-static bool any_fin(const struct finding *finding)
-{
-	return sent_fin(&finding->end[TRACK_CLIENT]) || sent_fin(&finding->end[TRACK_SERVER]);
-}
-
 /* An end with a window of 0, and another that may still have something to send to it. */
 static bool stuck(const struct finding *finding, unsigned end)
 {
 	int state = finding->end[!end].state;
 
-	return finding->end[end].zero_window && !sent_fin(&finding->end[!end]) &&
+	return finding->end[end].zero_window && !finding_sent_fin(finding, !end) &&
 	       (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT);
 }
 
@@ -85,7 +75,7 @@ static enum finding_problem reset_problem(const struct finding *finding)
 		return PROBLEM_VANISHED;
 	case RST_ANSWERS_OLD_ACK:
 		/* Its sender knows nothing of a connection that nobody had closed. */
-		return any_fin(finding) ? PROBLEM_SYN_MET_TIME_WAIT : PROBLEM_VANISHED;
+		return finding_any_fin(finding) ? PROBLEM_SYN_MET_TIME_WAIT : PROBLEM_VANISHED;
 	case RST_CLIENT_GONE:
 		return PROBLEM_CLIENT_GONE;
 	default:
@@ -127,7 +117,7 @@ static enum finding_problem syn_problem(const struct finding *finding)
 
 	if (!finding->newer_syn_ignored && !old_ack)
 		return PROBLEM_NONE;
-	return any_fin(finding) ? PROBLEM_SYN_MET_TIME_WAIT : PROBLEM_VANISHED;
+	return finding_any_fin(finding) ? PROBLEM_SYN_MET_TIME_WAIT : PROBLEM_VANISHED;
 }
 
 static bool many_keepalives(const struct finding *finding, unsigned end)
@@ -156,11 +146,10 @@ static void take_worse(enum finding_problem *worst, enum finding_problem problem
 
 enum finding_problem finding_problem(const struct finding *finding)
 {
-	const struct finding_rst *rst = &finding->rst;
 	enum finding_problem worst = finding->reused_in_time_wait ? PROBLEM_REUSED_TIME_WAIT
 								  : PROBLEM_NONE;
 
-	if (rst->any && rst->ttl_known && rst->ttl != rst->sender_ttl)
+	if (finding_rst_foreign(finding))
 		return PROBLEM_RESET_MIDDLEBOX;
 	take_worse(&worst, ending_problem(finding));
 	take_worse(&worst, syn_problem(finding));

@@ -6,7 +6,7 @@
  * What a capture cannot show is called likely or perhaps, or unknown with the reason.
  */
 #include "base/clock.h"
-#include "explain/words.h"
+#include "explain/finding_facts.h"
 #include "tcp/state.h"
 
 /* A half-close that is worth being called one. */
@@ -15,19 +15,6 @@
 static const struct finding_end *end_of(const struct words *words, unsigned end)
 {
 	return &words->finding->end[end];
-}
-
-static bool sent_fin(const struct words *words, unsigned end)
-{
-	return end_of(words, end)->fin_seen || end_of(words, end)->fin_inferred;
-}
-
-/* Where only an ACK shows the FIN, nobody knows when it was sent. */
-static int64_t fin_ns(const struct words *words, unsigned end)
-{
-	const struct finding_end *me = end_of(words, end);
-
-	return me->fin_seen && !me->fin_inferred ? me->fin_ns : FINDING_TIME_UNKNOWN;
 }
 
 /* The end that is told first: who closed first; where that is nobody, who closed at all. */
@@ -39,7 +26,8 @@ static unsigned first_told(const struct words *words)
 	case WHO_SERVER:
 		return TRACK_SERVER;
 	default:
-		return !sent_fin(words, TRACK_CLIENT) && sent_fin(words, TRACK_SERVER);
+		return !finding_sent_fin(words->finding, TRACK_CLIENT) &&
+		       finding_sent_fin(words->finding, TRACK_SERVER);
 	}
 }
 
@@ -169,7 +157,8 @@ static void put_second_fin(struct words *words, unsigned first)
 			words_put(words, " (three segments)");
 		return;
 	}
-	if (!words_span(fin_ns(words, first), fin_ns(words, !first), &later_ns))
+	if (!words_span(finding_fin_ns(words->finding, first),
+			finding_fin_ns(words->finding, !first), &later_ns))
 		later_ns = 0;
 	words_put(words, later_ns ? ", and " : ", then ");
 	words_put_end(words, !first);
@@ -207,7 +196,7 @@ static void put_graceful(struct words *words, unsigned first)
 	} else {
 		words_put_end(words, first);
 		words_put(words, " closed first");
-		words_put_at(words, " at ", fin_ns(words, first));
+		words_put_at(words, " at ", finding_fin_ns(words->finding, first));
 		put_second_fin(words, first);
 	}
 	put_inferred_fins(words);
@@ -222,7 +211,7 @@ static void put_graceful(struct words *words, unsigned first)
 static void put_simultaneous(struct words *words, unsigned first)
 {
 	words_put(words, "both ends closed at once");
-	words_put_at(words, " at ", fin_ns(words, first));
+	words_put_at(words, " at ", finding_fin_ns(words->finding, first));
 	words_put(words, ": neither FIN acknowledges the other's");
 	put_inferred_fins(words);
 	put_left_clause(words, first);
@@ -240,7 +229,8 @@ static void put_not_closed(struct words *words, unsigned first)
 		return;
 	}
 	words_put(words, " had not by the last packet");
-	if (words_span(fin_ns(words, first), words->finding->last_ns, &open_ns) && open_ns) {
+	if (words_span(finding_fin_ns(words->finding, first), words->finding->last_ns, &open_ns) &&
+	    open_ns) {
 		words_put(words, ", ");
 		words_put_duration(words, open_ns);
 		words_put(words, " later");
@@ -251,122 +241,12 @@ static void put_half_closed(struct words *words, unsigned first)
 {
 	words_put_end(words, first);
 	words_put(words, " closed");
-	words_put_at(words, " at ", fin_ns(words, first));
+	words_put_at(words, " at ", finding_fin_ns(words->finding, first));
 	put_not_closed(words, first);
 	put_inferred_fins(words);
 	if (!end_of(words, first)->fin_acked && !end_of(words, first)->fin_inferred)
 		words_put(words, "; the FIN was not acknowledged");
 	put_left_clause(words, first);
-}
-
-static bool looks_foreign(const struct finding_rst *rst)
-{
-	return rst->ttl_known && rst->ttl != rst->sender_ttl;
-}
-
-/* When, in the life of the connection. */
-static void put_rst_moment(struct words *words)
-{
-	const struct finding_rst *rst = &words->finding->rst;
-	bool mine = sent_fin(words, rst->from);
-	uint64_t later_ns;
-
-	words_put_at(words, " at ", rst->at_ns);
-	if (mine && words_span(fin_ns(words, rst->from), rst->at_ns, &later_ns) && later_ns) {
-		words_put(words, ", ");
-		words_put_duration(words, later_ns);
-		words_put(words, " after its own FIN");
-	} else if (mine) {
-		words_put(words, ", after its own FIN");
-	} else if (sent_fin(words, !rst->from)) {
-		words_put(words, ", after the FIN of ");
-		words_put_end(words, !rst->from);
-	}
-}
-
-static void put_foreign_rst(struct words *words)
-{
-	const struct finding_rst *rst = &words->finding->rst;
-
-	words_put(words, "; its TTL was ");
-	words_put_number(words, rst->ttl);
-	words_put(words, " and that of its sender's other packets ");
-	words_put_number(words, rst->sender_ttl);
-	words_put(words, ", so perhaps something in between sent it and ");
-	words_put_end(words, rst->from);
-	words_put(words, " knows nothing of it");
-}
-
-static void put_abort_cause(struct words *words, const struct finding_end *sender)
-{
-	if (sender->unanswered_keepalives) {
-		words_put(words, "likely because ");
-		words_put_count(words, sender->unanswered_keepalives, "keep-alive");
-		words_put(words, sender->unanswered_keepalives == 1
-					 ? " or window probe was not answered"
-					 : " or window probes were not answered");
-	} else if (sender->data_unanswered) {
-		words_put(words, "perhaps SO_LINGER 0, data left unread, or its system gave up");
-	} else {
-		words_put(words, "perhaps SO_LINGER 0, or its system gave up");
-	}
-}
-
-static void put_half_open_cause(struct words *words, const struct finding_end *sender)
-{
-	if (sender->fin_seen && sender->fin_acked)
-		words_put(words, "likely its FIN-WAIT-2 had ended silently (tcp_fin_timeout), so "
-				 "that it no longer knew the connection");
-	else
-		words_put(words, "likely it did not know the connection (any more), after a "
-				 "restart for example");
-}
-
-/* Why, as far as the packets tell; each with as much doubt as finding_rst_confidence() has. */
-static void put_cause(struct words *words)
-{
-	const struct finding_rst *rst = &words->finding->rst;
-	const struct finding_end *sender = end_of(words, rst->from);
-
-	switch (rst->cause) {
-	case RST_REFUSED:
-		words_put(words, "likely nobody listens there, or a firewall rejects");
-		break;
-	case RST_UNREAD_DATA:
-		words_put(words, "likely close() with data unread (SO_LINGER 0 looks the same)");
-		break;
-	case RST_ABORT:
-		put_abort_cause(words, sender);
-		break;
-	case RST_DATA_AFTER_CLOSE:
-		words_put(words, "likely because data came after it had closed");
-		break;
-	case RST_HALF_OPEN:
-		put_half_open_cause(words, sender);
-		break;
-	case RST_ANSWERS_OLD_ACK:
-		words_put(words, "its new SYN had met this connection, whose ACK fits nothing "
-				 "there");
-		break;
-	case RST_CLIENT_GONE:
-		words_put(words, "likely connect() was given up, or it is a scan");
-		break;
-	default:
-		words_put(words, "why is unknown, since nothing in the capture explains it");
-		break;
-	}
-}
-
-static void put_why_reset(struct words *words)
-{
-	const struct finding_rst *rst = &words->finding->rst;
-
-	if (looks_foreign(rst)) {
-		put_foreign_rst(words);
-		return;
-	}
-	words_put(words, ": ");
-	put_cause(words);
 }
 
 static void put_reset(struct words *words, unsigned first)
@@ -375,19 +255,18 @@ static void put_reset(struct words *words, unsigned first)
 
 	if (!finding->rst.any) {
 		words_put(words, "a RST ended the connection");
-	} else if (looks_foreign(&finding->rst)) {
+	} else if (finding_rst_foreign(finding)) {
 		words_put(words, "a RST with the address of ");
 		words_put_end(words, finding->rst.from);
 		words_put(words, " ended the connection");
 		words_put_at(words, " at ", finding->rst.at_ns);
-		put_foreign_rst(words);
+		words_put_rst_why(words);
 		return; /* who is left with what depends on that */
 	} else {
 		words_put_end(words, finding->rst.from);
 		words_put(words, " reset the connection");
-		put_rst_moment(words);
-		words_put(words, ": ");
-		put_cause(words);
+		words_put_rst_moment(words);
+		words_put_rst_why(words);
 	}
 	put_left_clause(words, first);
 }
@@ -398,8 +277,8 @@ static void put_refused(struct words *words)
 
 	words_put_end(words, finding->rst.any ? finding->rst.from : TRACK_SERVER);
 	words_put(words, " refused: it answered the SYN with a RST");
-	if (finding->rst.any && looks_foreign(&finding->rst))
-		put_foreign_rst(words);
+	if (finding_rst_foreign(finding))
+		words_put_rst_why(words);
 	else
 		words_put(words, " (likely nobody listens there, or a firewall rejects)");
 }
@@ -439,7 +318,7 @@ static void put_aborted(struct words *words, unsigned first)
 		words_put_end(words, finding->rst.from);
 		words_put(words, " gave up while it was being opened, with a RST");
 		words_put_at(words, " at ", finding->rst.at_ns);
-		put_why_reset(words);
+		words_put_rst_why(words);
 	}
 	put_left_clause(words, first);
 }
@@ -448,7 +327,7 @@ static void put_zero_windows(struct words *words)
 {
 	for (unsigned end = 0; end < 2; end++) {
 		/* A FIN that is on its way already was not held up. */
-		if (!end_of(words, end)->zero_window || sent_fin(words, !end))
+		if (!end_of(words, end)->zero_window || finding_sent_fin(words->finding, !end))
 			continue;
 		words_put(words, "; the window of ");
 		words_put_end(words, end);
@@ -555,28 +434,6 @@ static void put_repeated_fins(struct words *words)
 	}
 }
 
-/* A RST that ended nothing. One that did is the ending's business. */
-static void put_other_rst(struct words *words)
-{
-	const struct finding_rst *rst = &words->finding->rst;
-
-	if (!rst->any || rst->ends || words->finding->ending == ENDING_RESET ||
-	    words->finding->ending == ENDING_REFUSED || words->finding->ending == ENDING_ABORTED)
-		return;
-	words_put(words, "; a RST of ");
-	words_put_end(words, rst->from);
-	words_put_at(words, " at ", rst->at_ns);
-	if (rst->cause == RST_INTO_TIME_WAIT)
-		words_put(words, " met TIME-WAIT, and whether it deleted that is unknown "
-				 "(net.ipv4.tcp_rfc1337)");
-	else if (rst->cause == RST_ANSWERS_OLD_ACK)
-		words_put(words, " answers the old ACK that a new SYN had met");
-	else if (rst->cause == RST_IGNORED)
-		words_put(words, " ended nothing, likely because its number did not fit");
-	else
-		words_put(words, " ended nothing");
-}
-
 static void put_reuse(struct words *words)
 {
 	const struct finding *finding = words->finding;
@@ -638,7 +495,7 @@ char *finding_sentence(const struct finding *finding, char *text)
 		words_put(&words, ": ");
 	put_ending(&words);
 	put_repeated_fins(&words);
-	put_other_rst(&words);
+	words_put_rst_aside(&words);
 	put_reuse(&words);
 	put_fast_open(&words);
 	put_reservations(&words);

@@ -1,5 +1,5 @@
 /* Why an end is in its state: what it sent, and what came or did not. No sentence, no full stop. */
-#include "explain/words.h"
+#include "explain/finding_facts.h"
 #include "tcp/state.h"
 
 static const struct finding_end *end_of(const struct words *words, unsigned end)
@@ -82,11 +82,6 @@ static void why_unknown(struct words *words, unsigned end)
 
 /* --- closed --- */
 
-static bool looks_foreign(const struct finding_rst *rst)
-{
-	return rst->ttl_known && rst->ttl != rst->sender_ttl;
-}
-
 /* It sent the RST that ended the connection, or took it. */
 static void why_reset(struct words *words, unsigned end)
 {
@@ -95,14 +90,15 @@ static void why_reset(struct words *words, unsigned end)
 	if (rst->from != end)
 		words_put(words, "a RST that fits was sent to it");
 	else
-		words_put(words, looks_foreign(rst) ? "a RST with its address, but perhaps from "
-						      "something in between, was sent"
-						    : "it sent a RST");
+		words_put(words, finding_rst_foreign(words->finding)
+					 ? "a RST with its address, but perhaps from "
+					   "something in between, was sent"
+					 : "it sent a RST");
 	words_put_at(words, " at ", rst->at_ns);
 	if (rst->from != end)
 		words_put(words, ", which ends it at once");
 	else
-		words_put(words, looks_foreign(rst)
+		words_put(words, finding_rst_foreign(words->finding)
 					 ? "; only if it is its own, nothing is left here"
 					 : ", and who sends one has no socket left");
 }
