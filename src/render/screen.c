@@ -86,13 +86,6 @@ void screen_print(const struct screen *screen, enum screen_style style, const ch
 		fputs("\033[0m", screen->out);
 }
 
-/* Controls, and what terminals or readers may take for a line's end or a turn of direction. */
-static bool is_harmful(uint32_t c)
-{
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
 /* What comes nearest in ASCII, or NULL. Nothing here is longer than the UTF-8 it stands for + 1. */
 static const char *nearest_ascii(uint32_t c)
 {
@@ -125,7 +118,7 @@ static size_t clean_one(const char *at, size_t length, bool utf8, char piece[sta
 		near = nearest_ascii(c);
 	if (near) {
 		snprintf(piece, 20, "%s", near);
-	} else if (size > 0 && !is_harmful(c) && (size == 1 || utf8)) {
+	} else if (size > 0 && !text_character_is_harmful(c) && (size == 1 || utf8)) {
 		memcpy(piece, at, size);
 		piece[size] = '\0';
 	} else {

@@ -1,6 +1,5 @@
 #include "render/text.h"
 
-#include <stdbool.h>
 #include <string.h>
 #include <wchar.h>
 
@@ -49,6 +48,12 @@ unsigned text_character_columns(uint32_t character)
 	/* wcwidth() answers -1 for what LC_CTYPE does not know: nearly all in the C locale. */
 	columns = wcwidth((wchar_t)character);
 	return columns >= 0 ? (unsigned)columns : guess_columns(character);
+}
+
+bool text_character_is_harmful(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || c == 0x200e || c == 0x200f ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
 size_t text_decode(const char *at, size_t length, uint32_t *ret_character)

@@ -2,6 +2,7 @@
 #ifndef CONTEST_RENDER_TEXT_H
 #define CONTEST_RENDER_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,6 +11,9 @@
  * when they are not UTF-8: overlong, cut off, a surrogate, beyond U+10FFFF (RFC 3629 section 3).
  */
 size_t text_decode(const char *at, size_t length, uint32_t *ret_character);
+
+/* Controls, and what terminals or readers may take for a line's end or a turn of direction. */
+bool text_character_is_harmful(uint32_t character);
 
 /* Columns of one character: 0 for controls and combining marks, 2 for wide ones. */
 unsigned text_character_columns(uint32_t character);
