@@ -8,8 +8,8 @@
 
 #include "explain/finding.h"
 
-/* Server ports by number of connections, and hosts by connections that they closed first: as many
- * are counted one by one, the rest together, and SUMMARY_OTHERS says so. */
+/* So many server ports, and hosts that closed first, are counted one by one, the first that come;
+ * the rest together (other_ports, other_closers). */
 #define SUMMARY_PORTS 4096
 #define SUMMARY_HOSTS 65536
 
@@ -29,13 +29,16 @@ struct summary {
 	uint64_t opened[OPENED_COUNT], endings[ENDING_COUNT], closed_first[WHO_COUNT];
 	uint64_t time_wait_holder[WHO_COUNT];
 	uint64_t problems[PROBLEM_COUNT];
-	uint64_t rst_causes[RST_CAUSE_COUNT];
-	uint64_t packets, bytes, fin_repeated, reused;
+	uint64_t rst_causes[RST_CAUSE_COUNT]; /* of the RST that ended it; else of the first */
+	uint64_t packets, bytes;
+	uint64_t fin_repeated, reused; /* connections in which a FIN was repeated; on the 4-tuple
+					* of one before */
 	uint64_t other_ports, other_closers; /* connections that found no room below */
 	struct summary_tables *tables;	     /* private (owned) */
 };
 
-/* Zeroed to begin with; summary_done() frees what grew. */
+/* Zeroed to begin with; summary_done() frees what grew, and zeroes it. On -ENOMEM nothing was
+ * added. */
 int summary_add(struct summary *summary, const struct finding *finding); /* 0 or -ENOMEM */
 void summary_done(struct summary *summary);
 
