@@ -41,14 +41,15 @@ static void put_first_line(const struct screen *screen, const struct finding *fi
 	line_end(&line);
 }
 
+/* Of "none" the ending tells enough. */
 static const char *closer_text(enum finding_who who)
 {
 	static const char *const texts[] = {
-		[WHO_CLIENT] = "client closed first",
-		[WHO_SERVER] = "server closed first",
-		[WHO_BOTH] = "both closed at once",
-		[WHO_NONE] = "nobody closed",
-		[WHO_UNKNOWN] = "who closed first is unknown",
+		[WHO_CLIENT] = "client closed first; ",
+		[WHO_SERVER] = "server closed first; ",
+		[WHO_BOTH] = "both closed at once; ",
+		[WHO_NONE] = "",
+		[WHO_UNKNOWN] = "who closed first is unknown; ",
 	};
 
 	return texts[who];
@@ -65,7 +66,7 @@ static void put_facts(const struct screen *screen, const struct finding *finding
 		snprintf(time, sizeof(time), " in %s",
 			 explain_duration(last - first, text, sizeof(text)));
 	explain_say(screen, STYLE_PLAIN, INDENT,
-		    "%*s%s; at the end client %s, server %s; packets %" PRIu64 " + %" PRIu64
+		    "%*s%sat the end client %s, server %s; packets %" PRIu64 " + %" PRIu64
 		    ", bytes %" PRIu64 " + %" PRIu64 "%s",
 		    INDENT, "", closer_text(finding->closed_first),
 		    finding_state_name(client->state), finding_state_name(server->state),

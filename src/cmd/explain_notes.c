@@ -44,7 +44,8 @@ static void put_packets(struct notes *notes, const struct explain_model *model)
 	for (int i = DECODE_NOT_IP; i <= DECODE_MALFORMED; i++)
 		if (model->decoded[i])
 			NOTE(notes, "%" PRIu64 " packet%s: %s", model->decoded[i],
-			     plural(model->decoded[i]), reasons[i]);
+			     plural(model->decoded[i]),
+			     reasons[i] ? reasons[i] : decode_result_name((enum decode_result)i));
 	if (model->given_up)
 		NOTE(notes, "%" PRIu64 " segment%s in fragments of which some are missing",
 		     model->given_up, plural(model->given_up));

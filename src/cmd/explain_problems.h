@@ -11,8 +11,8 @@
 #include "explain/finding.h"
 #include "render/screen.h"
 
-/* Servers that are told apart for each kind of problem, the first that come; the rest are counted
- * together. */
+/* Servers that are told apart for each kind of problem, the first that come (twice where the blame
+ * is now here, now there); the rest are counted together. */
 #define PROBLEM_SERVERS 512
 
 struct explain_problems;

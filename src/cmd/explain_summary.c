@@ -56,15 +56,15 @@ static void put_headline(const struct screen *screen, const struct explain_model
 
 /* ---- shares */
 
-/* "86.2 %" of all, "0.1 %" rather than nothing. */
+/* " 86.2 %" of all, and never nothing of something. */
 static const char *share(uint64_t part, uint64_t all, char *text, size_t room)
 {
 	double percent = all ? 100 * (double)part / (double)all : 0;
 
 	if (part && percent < 0.05)
-		snprintf(text, room, "<0.1 %%");
+		snprintf(text, room, " <0.1 %%");
 	else
-		snprintf(text, room, "%.1f %%", percent);
+		snprintf(text, room, "%5.1f %%", percent);
 	return text;
 }
 
@@ -219,6 +219,19 @@ static void add_numbers(struct table *table, const uint64_t numbers[static PORT_
 	table_add(table, cells, NULL);
 }
 
+/* That there are more of them than are shown, and more than are counted one by one. */
+static void put_more(const struct screen *screen, size_t count, const char *what,
+		     uint64_t connections)
+{
+	if (connections)
+		explain_say(screen, STYLE_DIM, 0,
+			    "and %zu more %ss, and still more with %" PRIu64 " connections", count,
+			    what, connections);
+	else
+		explain_say(screen, STYLE_DIM, 0, "and %zu more %s%s", count, what,
+			    count == 1 ? "" : "s");
+}
+
 static void put_ports(const struct screen *screen, const struct summary *summary)
 {
 	struct summary_port ports[TOP];
@@ -240,8 +253,7 @@ static void put_ports(const struct screen *screen, const struct summary *summary
 		table_print(screen, table);
 	table_free(table);
 	if (count > TOP)
-		explain_say(screen, STYLE_DIM, 0, "and %zu%s more ports", count - TOP,
-			    summary->other_ports ? " and still" : "");
+		put_more(screen, count - TOP, "port", summary->other_ports);
 }
 
 /* ---- active closers */
@@ -269,8 +281,7 @@ static void put_closers(const struct screen *screen, const struct summary *summa
 	}
 	explain_put_table(screen, table);
 	if (count > TOP)
-		explain_say(screen, STYLE_DIM, 0, "and %zu%s more hosts", count - TOP,
-			    summary->other_closers ? " and still" : "");
+		put_more(screen, count - TOP, "host", summary->other_closers);
 }
 
 /* ---- RSTs and problems */
