@@ -516,8 +516,8 @@ static void summary_of_few(void **state)
 {
 	static const char *const want[] = {
 		"2 connections, 17 packets in 3 s, from a.pcap\n",
-		"\n  1 10.0.0.1:40000 → w\\x1bw:http  graceful\n    client closed first; at the end "
-		"client TIME-WAIT, server CLOSED;",
+		"\n  1 10.0.0.1:40000 → w\\x1bw:http  graceful\n",
+		"    client closed first; at the end client TIME-WAIT, server CLOSED;",
 		"\n  2 10.0.0.1:40000 → w\\x1bw:http  reset\n",
 		"\n    reset-unread: ",
 		"\n1 connection deserves a look: reset-unread 1.\n",
