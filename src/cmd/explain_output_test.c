@@ -250,6 +250,135 @@ static void json_of_names(void **state)
 	json_decref(line);
 }
 
+/* ---- the schema */
+
+static json_t *schema_at(json_t *schema, const char *const *path, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		schema = json_is_array(schema) ? json_array_get(schema, (size_t)atoi(path[i]))
+					       : json_object_get(schema, path[i]);
+		if (!schema)
+			fail_msg("no %s in the schema", path[i]);
+	}
+	return schema;
+}
+
+#define AT(schema, ...)                                                                            \
+	schema_at(schema, (const char *const[]){__VA_ARGS__},                                      \
+		  sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+/* The list is @count names and, with @null, null. */
+static void check_enum(const json_t *list, const char *(*name)(int), int first, int count,
+		       bool null)
+{
+	size_t known = 0;
+
+	for (int i = first; i < count; i++) {
+		const json_t *value;
+		bool found = false;
+		size_t at;
+
+		json_array_foreach (list, at, value)
+			found = found || (json_is_string(value) &&
+					  strcmp(json_string_value(value), name(i)) == 0);
+		if (!found)
+			fail_msg("\"%s\" is not in the schema", name(i));
+		known++;
+	}
+	assert_int_equal(json_array_size(list), known + null);
+}
+
+static const char *opened_name(int i)
+{
+	return finding_opened_name((enum finding_opened)i);
+}
+
+static const char *ending_name(int i)
+{
+	return finding_ending_name((enum finding_ending)i);
+}
+
+static const char *who_name(int i)
+{
+	return finding_who_name((enum finding_who)i);
+}
+
+static const char *confidence_name(int i)
+{
+	return finding_confidence_name((enum finding_confidence)i);
+}
+
+static const char *option_name(int i)
+{
+	return finding_option_name((enum finding_option)i);
+}
+
+static const char *problem_name(int i)
+{
+	return finding_problem_name((enum finding_problem)i);
+}
+
+static const char *cause_name(int i)
+{
+	return rst_cause_name((enum rst_cause)i);
+}
+
+/* -1 is unknown, TCP_STATE_NONE and TCP_CLOSE are both CLOSED. */
+static const char *state_name(int i)
+{
+	return finding_state_name(i == TCP_CLOSE ? -1 : i);
+}
+
+static void schema_knows_all_names(void **state)
+{
+	json_t *schema = json_load_file(EXPLAIN_SCHEMA, 0, NULL);
+	json_t *keys = AT(schema, "properties"), *rst = AT(keys, "rst", "anyOf", "1", "properties");
+
+	(void)state;
+	check_enum(AT(keys, "opened", "enum"), opened_name, 0, OPENED_COUNT, false);
+	check_enum(AT(keys, "ending", "enum"), ending_name, 0, ENDING_COUNT, false);
+	check_enum(AT(keys, "closed_first", "enum"), who_name, 0, WHO_COUNT, false);
+	check_enum(AT(keys, "time_wait_holder", "enum"), who_name, 0, WHO_COUNT, false);
+	check_enum(AT(keys, "reused_held_by", "enum"), who_name, 0, WHO_COUNT, true);
+	check_enum(AT(keys, "problem", "enum"), problem_name, PROBLEM_NONE + 1, PROBLEM_COUNT,
+		   true);
+	check_enum(AT(rst, "cause", "enum"), cause_name, RST_NONE + 1, RST_CAUSE_COUNT, false);
+	check_enum(AT(rst, "confidence", "enum"), confidence_name, 0, CONFIDENCE_COUNT, false);
+	check_enum(AT(schema, "$defs", "option", "enum"), option_name, 0, OPTION_AGREEMENT_COUNT,
+		   false);
+	check_enum(AT(schema, "$defs", "state", "enum"), state_name, 0, TCP_CLOSING + 1, false);
+	json_decref(schema);
+}
+
+/* All keys are required, and there are no others. */
+static void check_keys(json_t *object, const json_t *schema)
+{
+	const json_t *required = json_object_get(schema, "required"), *key;
+	size_t i;
+
+	json_array_foreach (required, i, key)
+		if (!json_object_get(object, json_string_value(key)))
+			fail_msg("no \"%s\"", json_string_value(key));
+	assert_int_equal(json_object_size(object), json_array_size(required));
+	assert_int_equal(json_object_size(json_object_get(schema, "properties")),
+			 json_array_size(required));
+}
+
+static void schema_knows_all_keys(void **state)
+{
+	json_t *schema = json_load_file(EXPLAIN_SCHEMA, 0, NULL);
+	struct finding finding = reset(1, 1, TRACK_CLIENT, RST_ABORT);
+	json_t *line = line_of(&finding, NULL);
+
+	(void)state;
+	check_keys(line, schema);
+	check_keys(json_object_get(line, "rst"), AT(schema, "properties", "rst", "anyOf", "1"));
+	check_keys(json_object_get(line, "mss"), AT(schema, "properties", "mss"));
+	check_keys(json_object_get(line, "window_shift"), AT(schema, "properties", "window_shift"));
+	json_decref(line);
+	json_decref(schema);
+}
+
 /* ---- Zeek */
 
 static void check_state(const struct finding *finding, const char *want)
@@ -620,6 +749,8 @@ int main(void)
 		cmocka_unit_test(json_of_what_is_unknown),
 		cmocka_unit_test(json_has_a_length_only_of_a_half_close),
 		cmocka_unit_test(json_of_names),
+		cmocka_unit_test(schema_knows_all_names),
+		cmocka_unit_test(schema_knows_all_keys),
 		cmocka_unit_test(zeek_of_open_and_closed),
 		cmocka_unit_test(zeek_of_resets),
 		cmocka_unit_test(zeek_of_what_never_opened),
