@@ -41,6 +41,7 @@ enum life {
 static enum life lives[WORKERS];
 static int go_fd = -1;		 /* eventfd */
 static unsigned deaths[WORKERS]; /* told to the owner */
+static int news_fd = -1;	 /* eventfd that is heard; workers have none of it */
 static int news;		 /* what hear() is to return */
 static struct told {
 	_Atomic unsigned begun, wrong_signals;
@@ -109,7 +110,7 @@ static int hear(void *owner, struct why *why)
 	eventfd_t count;
 
 	assert_ptr_equal(owner, lives);
-	eventfd_read(go_fd, &count);
+	eventfd_read(news_fd, &count);
 	return news ? why_say(why, news, "heard") : 0;
 }
 
@@ -239,19 +240,21 @@ static void hears(void **state)
 	struct why why = {""};
 
 	(void)state;
+	news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	assert_int_equal(workers_hear(workers, -1), -EBADF);
-	assert_int_equal(workers_hear(workers, go_fd), 0);
-	assert_int_equal(workers_start(workers, NULL, 0, NULL), 0);
-	eventfd_write(go_fd, 1);
+	assert_int_equal(workers_hear(workers, news_fd), 0);
+	assert_int_equal(workers_start(workers, &go_fd, 1, NULL), 0);
+	eventfd_write(news_fd, 1);
 	assert_true(is_readable(workers_ended_fd(workers), 0));
 	news = -EIO;
 	assert_int_equal(workers_wait(workers, MINUTE, &why), -EIO);
 	assert_string_equal(why.text, "heard");
-	eventfd_write(go_fd, 1);
+	eventfd_write(news_fd, 1);
 	news = 0;
 	assert_int_equal(workers_wait(workers, 0, &why), -ETIMEDOUT);
 	assert_int_equal(workers_running(workers), WORKERS);
 	end(workers);
+	close(news_fd);
 }
 
 static void ignore(int signal)
