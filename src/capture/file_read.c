@@ -1,9 +1,5 @@
 /*
- * Read by libwiretap, not by libpcap, although that is the usual choice: libpcap hands out neither
- * the interface of a packet nor its name nor comments, refuses a pcapng file whose interfaces
- * differ in link type, and reads no compressed files. A capture that contest wrote must come back
- * as it was, and a capture of `-i any` with a tunnel beside an Ethernet card must be readable at
- * all.
+ * A whole file, on top of the stream that reads its packets.
  *
  * Interfaces of a pcapng file are numbered within a section (concatenated files have several), the
  * library lists them through the whole file in the order in which it meets them: the first
@@ -18,11 +14,10 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
-#include "capture/wiretap.h"
+#include "capture/stream_private.h"
 
 struct reader {
-	wtap *file;
-	const char *name; /* for messages (borrowed) */
+	struct capture_stream *stream; /* (borrowed) */
 	struct packet_list *list;
 	struct why *why;
 	guint section;		  /* of the last packet */
@@ -38,10 +33,10 @@ static int add_interface(struct reader *reader, const char *name, int encap)
 
 	if (link < 0)
 		return why_say(reader->why, -EBADMSG,
-			       "cannot read %s: link type without number: %s", reader->name,
+			       "cannot read %s: link type without number: %s", reader->stream->name,
 			       wiretap.wtap_encap_description(encap));
 	r = packet_list_add_interface(reader->list, name, (enum packet_link)link);
-	return r < 0 ? why_set(reader->why, r, "cannot read %s", reader->name) : r;
+	return r < 0 ? why_set(reader->why, r, "cannot read %s", reader->stream->name) : r;
 }
 
 static int take_interface(struct reader *reader, wtap_block_t block)
@@ -56,7 +51,7 @@ static int take_interface(struct reader *reader, wtap_block_t block)
 		name = "";
 	r = ARRAY_ROOM(reader->interfaces, reader->interface_capacity, reader->interface_count);
 	if (r < 0)
-		return why_set(reader->why, r, "cannot read %s", reader->name);
+		return why_set(reader->why, r, "cannot read %s", reader->stream->name);
 	r = add_interface(reader, name, description->wtap_encap);
 	if (r < 0)
 		return r;
@@ -70,7 +65,8 @@ static int take_interfaces(struct reader *reader)
 	wtap_block_t block;
 	int r = 0;
 
-	while (r == 0 && (block = wiretap.wtap_get_next_interface_description(reader->file)))
+	while (r == 0 &&
+	       (block = wiretap.wtap_get_next_interface_description(reader->stream->file)))
 		r = take_interface(reader, block);
 	return r;
 }
@@ -134,106 +130,58 @@ static int join_comments(wtap_block_t block, char **ret)
 	return 0;
 }
 
-/* 0, or -ERANGE beyond the year 2262. A packet without time (pcapng's simple packet block) has 0.
- */
-static int time_of(const wtap_rec *rec, int64_t *ret)
+static int take_packet(struct reader *reader)
 {
-	int64_t time;
-
-	if (!(rec->presence_flags & WTAP_HAS_TS)) {
-		*ret = 0;
-		return 0;
-	}
-	if (__builtin_mul_overflow((int64_t)rec->ts.secs, INT64_C(1000000000), &time) ||
-	    __builtin_add_overflow(time, (int64_t)rec->ts.nsecs, &time))
-		return -ERANGE;
-	*ret = time;
-	return 0;
-}
-
-static int take_packet(struct reader *reader, const wtap_rec *rec, uint8_t *data)
-{
+	const wtap_rec *rec = &reader->stream->rec;
 	CLEANUP_FREE char *comment = NULL;
 	struct packet packet = {
 		.captured_length = rec->rec_header.packet_header.caplen,
 		.length = rec->rec_header.packet_header.len,
-		.data = data,
+		.data = ws_buffer_start_ptr(&reader->stream->buffer),
 	};
 	int r = interface_of(reader, rec);
 
 	if (r < 0)
 		return r;
 	packet.interface = (uint32_t)r;
-	r = time_of(rec, &packet.time_ns);
-	if (r == 0)
+	r = capture_record_time(rec, &packet.time_ns);
+	if (r == 0 || r == -ENODATA)
 		r = join_comments(rec->block, &comment);
 	packet.comment = comment;
 	if (r == 0)
 		r = packet_list_add(reader->list, &packet);
 	if (r < 0)
 		return why_set(reader->why, r, "cannot read packet %zu of %s",
-			       reader->list->count + 1, reader->name);
+			       reader->list->count + 1, reader->stream->name);
 	return 0;
-}
-
-static int take_records(struct reader *reader, size_t limit, wtap_rec *rec, Buffer *buffer)
-{
-	gchar *info = NULL;
-	gint64 offset;
-	int error = 0, r = 0;
-
-	while (r == 0) {
-		if (limit && reader->list->count >= limit)
-			return 0;
-		if (!wiretap.wtap_read(reader->file, rec, buffer, &error, &info, &offset))
-			break;
-		if (rec->rec_type == REC_TYPE_PACKET)
-			r = take_packet(reader, rec, ws_buffer_start_ptr(buffer));
-		wiretap.wtap_rec_reset(rec);
-	}
-	if (error)
-		return wiretap_why(reader->why, "read", reader->name, error, info);
-	/* An interface may stand behind the last packet. */
-	return r < 0 ? r : take_interfaces(reader);
 }
 
 static int read_list(struct reader *reader, size_t limit)
 {
-	wtap_rec rec;
-	Buffer buffer;
-	int r;
+	int r = take_interfaces(reader);
 
-	wiretap.wtap_rec_init(&rec);
-	wiretap.ws_buffer_init(&buffer, 2048);
-	r = take_interfaces(reader);
-	if (r == 0)
-		r = take_records(reader, limit, &rec, &buffer);
-	wiretap.ws_buffer_free(&buffer);
-	wiretap.wtap_rec_cleanup(&rec);
+	while (r == 0 && (!limit || reader->list->count < limit)) {
+		r = capture_stream_record(reader->stream, reader->why);
+		/* An interface may stand behind the last packet. */
+		if (r == 0)
+			return take_interfaces(reader);
+		if (r > 0)
+			r = take_packet(reader);
+	}
 	return r;
 }
 
 int capture_read(const char *path, size_t limit_packets, struct packet_list *ret, struct why *why)
 {
 	struct packet_list list;
-	struct reader reader = {
-		.name = strcmp(path, "-") == 0 ? "standard input" : path,
-		.list = &list,
-		.why = why,
-	};
-	gchar *info = NULL;
-	int error, r;
+	struct reader reader = {.list = &list, .why = why};
+	int r = capture_stream_open(path, &reader.stream, why);
 
-	r = wiretap_prepare(why);
 	if (r < 0)
 		return r;
-	reader.file = wiretap.wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &info, FALSE);
-	if (!reader.file)
-		return wiretap_why(why, "read", reader.name, error, info);
-
 	packet_list_init(&list);
 	r = read_list(&reader, limit_packets);
-	wiretap.wtap_close(reader.file);
+	capture_stream_close(reader.stream);
 	free(reader.interfaces);
 	if (r < 0) {
 		packet_list_done(&list);

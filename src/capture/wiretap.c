@@ -42,6 +42,40 @@ static void forget_formats(void)
 	}
 }
 
+enum { ENCAPS = 512 };	  /* the library has 217, and room for those that plugins add */
+static int links[ENCAPS]; /* link type of each WTAP_ENCAP_…, or -EINVAL */
+
+static void note_link(int link)
+{
+	int encap = wiretap.wtap_pcap_encap_to_wtap_encap(link);
+
+	if (encap > WTAP_ENCAP_UNKNOWN && encap < ENCAPS)
+		links[encap] = link;
+}
+
+/*
+ * The library exports one direction only. Several numbers stand for raw IP (12 and 14 are those of
+ * BSD systems), so the ones that the decoder knows count most: they come last. PPP_HDLC comes back
+ * as PPP, which the library does not tell apart.
+ */
+static void find_links(void)
+{
+	static const enum packet_link known[] = {
+		PACKET_LINK_NULL, PACKET_LINK_ETHERNET,	 PACKET_LINK_PPP, PACKET_LINK_RAW,
+		PACKET_LINK_LOOP, PACKET_LINK_PPPOE, PACKET_LINK_SLL, PACKET_LINK_IPV4,
+		PACKET_LINK_IPV6, PACKET_LINK_SLL2,
+	};
+	enum { NUMBERS = 512 }; /* 300 are given away */
+
+	for (size_t i = 0; i < ENCAPS; i++)
+		links[i] = -EINVAL;
+	for (int link = NUMBERS - 1; link >= 0; link--)
+		note_link(link);
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		note_link((int)known[i]);
+	links[WTAP_ENCAP_UNKNOWN] = PACKET_LINK_OTHER;
+}
+
 static int loading_error;
 static struct why loading_why;
 
@@ -54,6 +88,7 @@ static void prepare(void)
 	wiretap.ws_log_set_level(LOG_LEVEL_ERROR);
 	wiretap.wtap_init(FALSE);
 	forget_formats();
+	find_links();
 }
 
 int wiretap_prepare(struct why *why)
@@ -84,10 +119,22 @@ static int wiretap_errno(int error)
 	}
 }
 
+/* Where the library's own words do not help. */
+static const char *wiretap_reason(int error)
+{
+	switch (error) {
+	case WTAP_ERR_FILE_UNKNOWN_FORMAT:
+		return "neither pcap nor pcapng";
+	case WTAP_ERR_SHORT_READ:
+		return "it ends in the middle of a record";
+	default:
+		return wiretap.wtap_strerror(error);
+	}
+}
+
 int wiretap_why(struct why *why, const char *verb, const char *file, int error, gchar *info)
 {
-	const char *reason = error == WTAP_ERR_FILE_UNKNOWN_FORMAT ? "neither pcap nor pcapng"
-								   : wiretap.wtap_strerror(error);
+	const char *reason = wiretap_reason(error);
 
 	why_say(why, 0, info ? "cannot %s %s: %s (%s)" : "cannot %s %s: %s", verb, file, reason,
 		info);
@@ -102,25 +149,7 @@ int wiretap_encap(enum packet_link link)
 	return encap == WTAP_ENCAP_UNKNOWN ? -EINVAL : encap;
 }
 
-/*
- * The library exports one direction only. Several numbers stand for raw IP (12 and 14 are those of
- * BSD systems), so the ones that the decoder knows come first.
- */
 int wiretap_link(int encap)
 {
-	static const enum packet_link known[] = {
-		PACKET_LINK_NULL, PACKET_LINK_ETHERNET, PACKET_LINK_RAW,  PACKET_LINK_LOOP,
-		PACKET_LINK_SLL,  PACKET_LINK_IPV4,	PACKET_LINK_IPV6, PACKET_LINK_SLL2,
-	};
-	enum { NUMBERS = 512 }; /* 300 are given away */
-
-	if (encap == WTAP_ENCAP_UNKNOWN)
-		return PACKET_LINK_OTHER;
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
-		if (wiretap.wtap_pcap_encap_to_wtap_encap((int)known[i]) == encap)
-			return (int)known[i];
-	for (int link = 0; link < NUMBERS; link++)
-		if (wiretap.wtap_pcap_encap_to_wtap_encap(link) == encap)
-			return link;
-	return -EINVAL;
+	return encap >= 0 && encap < ENCAPS ? links[encap] : -EINVAL;
 }
