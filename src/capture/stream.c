@@ -10,18 +10,30 @@
 #include "capture/stream_private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 
-/* The library says of a file without a byte that its format is unknown, which helps nobody. */
-static bool is_empty_file(const char *path)
+/*
+ * The library says of a file without a byte that its format is unknown, which helps nobody. A pipe
+ * without a byte comes from a program that failed: what it said should not be looked for here. It
+ * is waited for; reading would do the same.
+ */
+static bool is_empty(const char *path)
 {
+	bool is_input = strcmp(path, "-") == 0;
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
 	struct stat info;
 
-	return stat(path, &info) == 0 && S_ISREG(info.st_mode) && info.st_size == 0;
+	if ((is_input ? fstat(STDIN_FILENO, &info) : stat(path, &info)) < 0)
+		return false;
+	if (is_input && S_ISFIFO(info.st_mode))
+		return poll(&input, 1, -1) == 1 && input.revents == POLLHUP;
+	return S_ISREG(info.st_mode) && info.st_size == 0;
 }
 
 static int open_file(struct capture_stream *stream, const char *path, struct why *why)
@@ -29,12 +41,10 @@ static int open_file(struct capture_stream *stream, const char *path, struct why
 	gchar *info = NULL;
 	int error = 0;
 
-	stream->file = wiretap.wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &info, FALSE);
-	if (stream->file)
-		return 0;
-	if (error == WTAP_ERR_FILE_UNKNOWN_FORMAT && is_empty_file(path))
+	if (is_empty(path))
 		return why_say(why, -EBADMSG, "cannot read %s: it is empty", stream->name);
-	return wiretap_why(why, "read", stream->name, error, info);
+	stream->file = wiretap.wtap_open_offline(path, WTAP_TYPE_AUTO, &error, &info, FALSE);
+	return stream->file ? 0 : wiretap_why(why, "read", stream->name, error, info);
 }
 
 int capture_stream_open(const char *path, struct capture_stream **ret, struct why *why)
@@ -125,12 +135,14 @@ int capture_stream_next(struct capture_stream *stream, struct passing_packet *re
 {
 	const wtap_packet_header *packet = &stream->rec.rec_header.packet_header;
 	int r = capture_stream_record(stream, why), link;
+	bool time_known;
 
 	if (r <= 0)
 		return r;
+	time_known = capture_record_time(&stream->rec, &stream->time_ns) == 0;
 	link = wiretap_link(packet->pkt_encap);
 	*ret = (struct passing_packet){
-		.time_known = capture_record_time(&stream->rec, &stream->time_ns) == 0,
+		.time_known = time_known,
 		.time_ns = stream->time_ns,
 		.link = link < 0 ? PACKET_LINK_OTHER : (enum packet_link)link,
 		.captured_length = packet->caplen,

@@ -124,7 +124,7 @@ static const char *wiretap_reason(int error)
 {
 	switch (error) {
 	case WTAP_ERR_FILE_UNKNOWN_FORMAT:
-		return "neither pcap nor pcapng";
+		return "neither pcap nor pcapng, plain or packed by gzip, zstd or lz4";
 	case WTAP_ERR_SHORT_READ:
 		return "it ends in the middle of a record";
 	default:
