@@ -8,8 +8,12 @@
 
 struct capture_filter;
 
-/* 0, or -EINVAL with libpcap's words in @why when the expression is wrong for every link type.
- * Names of hosts in it are not looked up in the network. */
+/*
+ * 0, or -EINVAL with libpcap's words in @why when the expression is wrong for every link type;
+ * -ENOTSUP in a build without libpcap, -ELIBACC or -ELIBBAD as in capture/file.h where the library
+ * is missing. Names of hosts in it are not looked up in the network: from the first filter on, this
+ * process finds names in the files of its host only (/etc/hosts), whoever asks.
+ */
 int capture_filter_new(const char *expression, struct capture_filter **ret, struct why *why);
 void capture_filter_free(struct capture_filter *filter);
 

@@ -12,8 +12,9 @@ struct capture_live;
 /*
  * Opens @interface ("any" for all), with @filter (pcap-filter(7), NULL for none) in the kernel, and
  * headers only, since payload tells nothing of a close. 0 or -errno with @why: -ENODEV (it names
- * those that there are), -EPERM/-EACCES (it says which capability is missing and how to get it),
- * -EINVAL for a bad filter. Afterwards no privilege is needed: see privileges_drop().
+ * those that there are), -EPERM (it says which capability is missing and how to get it), -ENETDOWN,
+ * -EINVAL for a bad filter, -EPROTONOSUPPORT where no IP passes, -ENOTSUP in a build without
+ * libpcap. Afterwards no privilege is needed: see privileges_drop().
  */
 int capture_live_open(const char *interface, const char *filter, struct capture_live **ret,
 		      struct why *why);
@@ -23,10 +24,13 @@ void capture_live_close(struct capture_live *live);
 int capture_live_fd(const struct capture_live *live);
 
 /* The next packet without waiting: 1 with *ret, 0 when none is there now, -errno with @why
- * (-ENETDOWN when the interface went away). */
+ * (-ENETDOWN when the interface is gone; one that is
+ * only down may come back, and is waited for). */
 int capture_live_next(struct capture_live *live, struct passing_packet *ret, struct why *why);
 
-/* Packets that passed the filter, and those of them that the kernel had to drop, so far. 0/-errno
+/*
+ * So far: packets that passed the filter (given out by capture_live_next(), or dropped), and those
+ * of them that the kernel had to drop because nobody took them in time. 0 or -EIO.
  */
 int capture_live_counts(struct capture_live *live, uint64_t *ret_received, uint64_t *ret_dropped);
 

@@ -1,9 +1,5 @@
-/*
- * libwiretap is loaded by dlopen(3) when the first capture is read or written, not linked: it and
- * the eighteen libraries that it stands on are a hundred mappings, which every process would
- * have, and which each child of `contest serve --engine fork` would copy and take down again.
- * Private to this folder.
- */
+/* libwiretap, loaded when the first capture is read or written (library.h says why). Private to
+ * this folder. */
 #ifndef CONTEST_CAPTURE_WIRETAP_LOAD_H
 #define CONTEST_CAPTURE_WIRETAP_LOAD_H
 
@@ -57,12 +53,7 @@ struct wiretap {
 #undef WIRETAP_MEMBER
 };
 
-/*
- * Loads @soname and finds all of it. What is loaded stays, to the end of the process.
- *
- * 0; -ELIBACC when it, or a library that it needs, cannot be loaded; -ELIBBAD when it is another
- * library than we were compiled for. @why says which, and which package has it.
- */
+/* Loads @soname and finds all of it, as library_load(). */
 int wiretap_load(const char *soname, struct wiretap *ret, struct why *why);
 
 #endif
