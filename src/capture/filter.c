@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,26 +28,53 @@ struct capture_filter {
 	size_t count, capacity;
 };
 
-/* 0 or -errno of the expression, both kept; -ENOMEM and the like are kept no less: the next packet
- * would fare no better. */
+/*
+ * A capture file without packets. pcap_open_dead() would be the usual way, but the compiler takes
+ * that for an interface: `inbound` becomes a question to the kernel, which no packet of a file
+ * answers with yes.
+ */
+static pcap_t *file_of(enum packet_link link, char *reason)
+{
+	struct pcap_file_header head = {
+		.magic = 0xa1b2c3d4,
+		.version_major = PCAP_VERSION_MAJOR,
+		.version_minor = PCAP_VERSION_MINOR,
+		.snaplen = 262144,
+		.linktype = (uint32_t)link,
+	};
+	FILE *file = fmemopen(&head, sizeof(head), "r");
+	pcap_t *pcap;
+
+	if (!file) {
+		snprintf(reason, PCAP_ERRBUF_SIZE, "out of memory");
+		return NULL;
+	}
+	pcap = libpcap.pcap_fopen_offline(file, reason); /* takes the file, unless it fails */
+	if (!pcap)
+		fclose(file);
+	return pcap;
+}
+
+/* What does not work out is kept, too: the next packet would fare no better. NULL: no memory. */
 static struct compiled *compile(struct capture_filter *filter, enum packet_link link)
 {
+	char reason[PCAP_ERRBUF_SIZE];
 	struct compiled *compiled;
-	pcap_t *dead;
+	pcap_t *pcap;
 
 	if (ARRAY_ROOM(filter->compiled, filter->capacity, filter->count) < 0)
 		return NULL;
 	compiled = &filter->compiled[filter->count++];
 	*compiled = (struct compiled){.link = link};
-	/* As long as a capture's longest packet: the program returns it for "passes". */
-	dead = libpcap.pcap_open_dead(libpcap_dlt(link), 262144);
-	if (!dead) {
-		compiled->error = why_set(&compiled->why, -ENOMEM, "cannot compile the filter");
+	pcap = file_of(link, reason);
+	if (!pcap) {
+		compiled->error = why_say(&compiled->why, -EINVAL, "filter \"%s\": %s",
+					  filter->expression, reason);
 		return compiled;
 	}
-	compiled->error = libpcap_expression(dead, filter->expression, &compiled->program,
+	compiled->error = libpcap_expression(pcap, filter->expression, &compiled->program,
 					     &compiled->why);
-	libpcap.pcap_close(dead);
+	libpcap.pcap_close(pcap);
 	return compiled;
 }
 

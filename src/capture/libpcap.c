@@ -76,11 +76,6 @@ int libpcap_expression(pcap_t *pcap, const char *expression, struct bpf_program 
 			: "");
 }
 
-int libpcap_dlt(enum packet_link link)
-{
-	return link == PACKET_LINK_RAW ? DLT_RAW : (int)link;
-}
-
 enum packet_link libpcap_link(int dlt)
 {
 	static const enum packet_link known[] = {

@@ -18,13 +18,13 @@
 	X(pcap_create)                                                                             \
 	X(pcap_datalink)                                                                           \
 	X(pcap_datalink_val_to_name)                                                               \
+	X(pcap_fopen_offline)                                                                      \
 	X(pcap_freecode)                                                                           \
 	X(pcap_get_selectable_fd)                                                                  \
 	X(pcap_get_tstamp_precision)                                                               \
 	X(pcap_geterr)                                                                             \
 	X(pcap_next_ex)                                                                            \
 	X(pcap_offline_filter)                                                                     \
-	X(pcap_open_dead)                                                                          \
 	X(pcap_set_buffer_size)                                                                    \
 	X(pcap_set_promisc)                                                                        \
 	X(pcap_set_snaplen)                                                                        \
@@ -57,10 +57,10 @@ int libpcap_expression(pcap_t *pcap, const char *expression, struct bpf_program 
 		       struct why *why);
 
 /*
- * libpcap's number in this process (DLT_…) of a link type in files, and back. The two differ in raw
- * IP, whose DLT_RAW is another one on each system (pcap-linktype(7)).
+ * The link type, as files number it, of what libpcap numbers DLT_…; PACKET_LINK_OTHER for one that
+ * has no IP in its packets. The two differ in raw IP, whose DLT_RAW is another one on each system
+ * (pcap-linktype(7)).
  */
-int libpcap_dlt(enum packet_link link);
 enum packet_link libpcap_link(int dlt);
 
 #endif
