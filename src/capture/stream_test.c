@@ -419,8 +419,7 @@ static void what_is_no_capture(void **state)
 		"\xff\xd8\xff\xe0 JFIF",
 		"\x89PNG\r\n\x1a\n",
 		"%PDF-1.4\n",
-		"\x7f"
-		"ELF",
+		"\177ELF",
 		"BZh9 packed by bzip2",
 	};
 
