@@ -16,8 +16,8 @@
  * name (""). Several comments of a packet are joined by newlines. A packet without time has 0.
  *
  * 0 or -errno with the reason in @why: what open(2) says, -EINVAL for what is neither file nor
- * pipe, -EBADMSG for another format or a damaged file, -ERANGE for a time beyond the year 2262.
- * What was read before a damaged place is not returned.
+ * pipe, -EBADMSG for another format or a damaged file, -ERANGE for a time that is none of 1970 to
+ * 2262. What was read before a damaged place is not returned.
  */
 int capture_read(const char *path, size_t limit_packets, struct packet_list *ret, struct why *why);
 

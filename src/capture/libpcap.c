@@ -79,8 +79,8 @@ int libpcap_expression(pcap_t *pcap, const char *expression, struct bpf_program 
 enum packet_link libpcap_link(int dlt)
 {
 	static const enum packet_link known[] = {
-		PACKET_LINK_NULL, PACKET_LINK_ETHERNET,	 PACKET_LINK_PPP, PACKET_LINK_PPP_HDLC,
-		PACKET_LINK_LOOP, PACKET_LINK_PPPOE, PACKET_LINK_SLL, PACKET_LINK_IPV4,
+		PACKET_LINK_NULL, PACKET_LINK_ETHERNET, PACKET_LINK_PPP, PACKET_LINK_PPP_HDLC,
+		PACKET_LINK_LOOP, PACKET_LINK_PPPOE,	PACKET_LINK_SLL, PACKET_LINK_IPV4,
 		PACKET_LINK_IPV6, PACKET_LINK_SLL2,
 	};
 

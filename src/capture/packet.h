@@ -12,10 +12,10 @@
 enum packet_link {
 	PACKET_LINK_NULL = 0,
 	PACKET_LINK_ETHERNET = 1,
-	PACKET_LINK_PPP = 9,	    /* RFC 1661, with or without the HDLC framing of RFC 1662 */
-	PACKET_LINK_PPP_HDLC = 50,  /* with it; comes back from a file as PACKET_LINK_PPP */
-	PACKET_LINK_PPPOE = 51, /* begins with the PPPoE header (RFC 2516) */
-	PACKET_LINK_RAW = 101,	    /* begins with the IP header */
+	PACKET_LINK_PPP = 9,	   /* RFC 1661, with or without the HDLC framing of RFC 1662 */
+	PACKET_LINK_PPP_HDLC = 50, /* with it; comes back from a file as PACKET_LINK_PPP */
+	PACKET_LINK_PPPOE = 51,	   /* begins with the PPPoE header (RFC 2516) */
+	PACKET_LINK_RAW = 101,	   /* begins with the IP header */
 	PACKET_LINK_LOOP = 108,
 	PACKET_LINK_SLL = 113,
 	PACKET_LINK_IPV4 = 228,

@@ -61,8 +61,8 @@ static void note_link(int link)
 static void find_links(void)
 {
 	static const enum packet_link known[] = {
-		PACKET_LINK_NULL, PACKET_LINK_ETHERNET,	 PACKET_LINK_PPP, PACKET_LINK_RAW,
-		PACKET_LINK_LOOP, PACKET_LINK_PPPOE, PACKET_LINK_SLL, PACKET_LINK_IPV4,
+		PACKET_LINK_NULL, PACKET_LINK_ETHERNET, PACKET_LINK_PPP, PACKET_LINK_RAW,
+		PACKET_LINK_LOOP, PACKET_LINK_PPPOE,	PACKET_LINK_SLL, PACKET_LINK_IPV4,
 		PACKET_LINK_IPV6, PACKET_LINK_SLL2,
 	};
 	enum { NUMBERS = 512 }; /* 300 are given away */
@@ -73,6 +73,8 @@ static void find_links(void)
 		note_link(link);
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		note_link((int)known[i]);
+	/* The byte before the frame, that says which way it went, the library takes away. */
+	links[WTAP_ENCAP_PPP_WITH_PHDR] = PACKET_LINK_PPP;
 	links[WTAP_ENCAP_UNKNOWN] = PACKET_LINK_OTHER;
 }
 
