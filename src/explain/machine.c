@@ -12,12 +12,13 @@ bool machine_acks_fin(const struct machine_end *end, uint32_t ack)
 	return end->fin_seen && ack == end->fin_seq + 1;
 }
 
-bool machine_acks_syn(const struct machine_end *end, const struct segment *s)
+bool machine_acks_syn(const struct machine *m, unsigned end, const struct segment *s)
 {
+	const struct machine_end *me = &m->end[end];
 	/* RFC 9293 3.10.7.3: SND.UNA < SEG.ACK =< SND.NXT; data may have come with the SYN. */
-	uint32_t length = end->sent.known ? seqset_top(&end->sent) - end->isn : 1;
+	uint32_t length = me->sent_known ? machine_sent_top(m, end) - me->isn : 1;
 
-	return (s->flags & TCP_FLAG_ACK) && seq_within(s->ack - 1, end->isn, length);
+	return (s->flags & TCP_FLAG_ACK) && seq_within(s->ack - 1, me->isn, length);
 }
 
 bool machine_closed_second(const struct machine *m, unsigned end)
@@ -36,7 +37,7 @@ static bool fin_received(const struct machine *m, unsigned end)
 {
 	const struct machine_end *me = &m->end[end], *other = &m->end[!end];
 
-	return other->fin_seen && me->received.known && seq_gt(me->received.edge, other->fin_seq);
+	return other->fin_seen && me->received_known && seq_gt(me->received, other->fin_seq);
 }
 
 static int opening_state(const struct machine *m, unsigned end)
@@ -70,7 +71,7 @@ int machine_state(const struct machine *m, unsigned end)
 	return me->fin_acked ? TCP_TIME_WAIT : TCP_CLOSING;
 }
 
-static bool has_left(const struct machine *m, unsigned end)
+bool machine_has_left(const struct machine *m, unsigned end)
 {
 	int state = machine_state(m, end);
 
@@ -83,11 +84,13 @@ bool machine_over(const struct machine *m, unsigned end)
 		return true; /* its first attempt was never answered */
 	if (!m->end[0].seen && !m->end[1].seen)
 		return true; /* nothing but a scan, or a RST out of nowhere */
-	return has_left(m, end) || has_left(m, !end);
+	return machine_has_left(m, end) || machine_has_left(m, !end);
 }
 
 static void note_time_wait(struct machine *m)
 {
+	if (!m->end[0].fin_seen || !m->end[1].fin_seen)
+		return;
 	for (unsigned end = 0; end < 2; end++)
 		if (machine_state(m, end) == TCP_TIME_WAIT)
 			m->end[end].time_wait = true;
@@ -104,11 +107,85 @@ bool machine_shows_fin(const struct machine *m, unsigned from, const struct segm
 	if (other->fin_seen || !me->acked_known || !(s->flags & TCP_FLAG_ACK))
 		return false;
 	if (other->seen)
-		return other->sent.known && s->ack == seqset_top(&other->sent) + 1;
+		return other->sent_known && s->ack == machine_sent_top(m, !from) + 1;
 	/* Not a segment of the other's was seen: then only once this end closes, too. */
 	if (!me->fin_seen && !(s->flags & TCP_FLAG_FIN))
 		return false;
 	return s->ack == me->acked + 1 || (s->ack == me->acked && me->step_one);
+}
+
+static struct seqset_islands *sent_islands(struct machine *m, unsigned end)
+{
+	return m->rare && m->rare->holes ? &m->rare->holes->sent[end] : NULL;
+}
+
+static struct seqset_islands *received_islands(struct machine *m, unsigned end)
+{
+	return m->rare && m->rare->holes ? &m->rare->holes->received[end] : NULL;
+}
+
+static void sent_begin(struct machine *m, unsigned end, uint32_t edge)
+{
+	struct machine_end *me = &m->end[end];
+
+	me->sent = edge;
+	me->sent_known = true;
+	if (me->sent_holes)
+		sent_islands(m, end)->count = 0;
+	me->sent_holes = false;
+}
+
+static void received_begin(struct machine *m, unsigned end, uint32_t edge)
+{
+	struct machine_end *me = &m->end[end];
+
+	me->received = edge;
+	me->received_known = true;
+	if (me->received_holes)
+		received_islands(m, end)->count = 0;
+	me->received_holes = false;
+}
+
+static uint32_t sent_add(struct machine *m, unsigned end, uint32_t from, uint32_t to)
+{
+	struct machine_end *me = &m->end[end];
+	struct seqset_islands *islands = sent_islands(m, end);
+	uint32_t added = seqset_add(&me->sent, islands, from, to);
+
+	me->sent_holes = islands && islands->count;
+	return added;
+}
+
+static uint32_t received_add(struct machine *m, unsigned end, uint32_t from, uint32_t to)
+{
+	struct machine_end *me = &m->end[end];
+	struct seqset_islands *islands = received_islands(m, end);
+	uint32_t added = seqset_add(&me->received, islands, from, to);
+
+	me->received_holes = islands && islands->count;
+	return added;
+}
+
+static void sent_advance(struct machine *m, unsigned end, uint32_t to)
+{
+	struct machine_end *me = &m->end[end];
+	struct seqset_islands *islands = me->sent_holes ? sent_islands(m, end) : NULL;
+
+	seqset_advance(&me->sent, islands, to);
+	me->sent_holes = islands && islands->count;
+}
+
+static void received_advance(struct machine *m, unsigned end, uint32_t to)
+{
+	struct machine_end *me = &m->end[end];
+	struct seqset_islands *islands = me->received_holes ? received_islands(m, end) : NULL;
+
+	if (!me->received_known) {
+		received_begin(m, end, to);
+		return;
+	}
+	seqset_advance(&me->received, islands, to);
+	me->received_holes = islands && islands->count;
 }
 
 static void infer_fin(struct machine *m, unsigned from, const struct segment *s)
@@ -131,9 +208,9 @@ static void send_ack(struct machine *m, unsigned from, const struct segment *s)
 	struct machine_end *me = &m->end[from], *other = &m->end[!from];
 
 	if ((s->flags & TCP_FLAG_SYN) && !me->open)
-		seqset_begin(&me->received, s->ack); /* Fast Open data not taken: back again */
+		received_begin(m, from, s->ack); /* Fast Open data not taken: back again */
 	else
-		seqset_advance(&me->received, s->ack);
+		received_advance(m, from, s->ack);
 	infer_fin(m, from, s);
 	if (!me->acked_known || seq_gt(s->ack, me->acked)) {
 		me->step_one = me->acked_known && s->ack == me->acked + 1;
@@ -156,7 +233,7 @@ static void send_syn(struct machine *m, unsigned from, const struct segment *s)
 	me->isn = s->seq;
 	me->isn_known = me->base_known = true;
 	me->sack_permitted = s->options.sack_permitted;
-	me->scale = s->options.has_window_scale ? s->options.window_scale & 15 : 0;
+	me->scale = s->options.has_window_scale ? s->options.window_scale & 15u : 0;
 	me->scale_known = true;
 	if (s->payload_length)
 		me->fast_open = true;
@@ -169,13 +246,14 @@ static void send_syn(struct machine *m, unsigned from, const struct segment *s)
 	}
 }
 
-static void send_fin(struct machine *m, unsigned from, const struct segment *s)
+static void send_fin(struct machine *m, unsigned from, const struct segment *s,
+		     struct machine_news *news)
 {
 	struct machine_end *me = &m->end[from];
 	uint32_t fin_seq = segment_end(s) - 1;
 
 	if (me->fin_seen && !me->fin_inferred && me->fin_seq == fin_seq) {
-		me->fin_count++;
+		news->fin_repeated = true;
 		/* Sent again after its ACK went by: the ACK was lost. */
 		me->fin_acked = false;
 		me->time_wait = false;
@@ -186,11 +264,11 @@ static void send_fin(struct machine *m, unsigned from, const struct segment *s)
 	me->fin_inferred = false;
 	me->fin_seq = fin_seq;
 	me->fin_ack = s->ack;
-	me->fin_count = 1;
-	me->fin_ns = s->time_ns;
+	news->fin = true;
 }
 
-static void send_numbers(struct machine *m, unsigned from, const struct segment *s)
+static void send_numbers(struct machine *m, unsigned from, const struct segment *s,
+			 struct machine_news *news)
 {
 	struct machine_end *me = &m->end[from];
 	uint32_t data = s->seq + ((s->flags & TCP_FLAG_SYN) ? 1 : 0);
@@ -199,15 +277,13 @@ static void send_numbers(struct machine *m, unsigned from, const struct segment 
 		me->isn = s->seq;
 		me->base_known = true;
 	}
-	if (!me->sent.known)
-		seqset_begin(&me->sent, s->seq);
+	if (!me->sent_known)
+		sent_begin(m, from, s->seq);
 	if (s->flags & TCP_FLAG_SYN)
-		seqset_add(&me->sent, s->seq, data);
+		sent_add(m, from, s->seq, data);
 	if (s->payload_length) {
-		uint32_t added = seqset_add(&me->sent, data, data + s->payload_length);
-
-		me->bytes += added;
-		if (added) {
+		news->added = sent_add(m, from, data, data + s->payload_length);
+		if (news->added) {
 			me->data_sent = true;
 			me->data_unanswered = false;
 		}
@@ -216,9 +292,9 @@ static void send_numbers(struct machine *m, unsigned from, const struct segment 
 			me->fin_seen = me->fin_inferred = me->fin_acked = false;
 	}
 	if (s->flags & TCP_FLAG_FIN)
-		seqset_add(&me->sent, segment_end(s) - 1, segment_end(s));
-	else if (!segment_length(s) && seq_gt(s->seq, seqset_top(&me->sent)))
-		seqset_advance(&me->sent, s->seq); /* the capture missed what lies between */
+		sent_add(m, from, segment_end(s) - 1, segment_end(s));
+	else if (!segment_length(s) && seq_gt(s->seq, machine_sent_top(m, from)))
+		sent_advance(m, from, s->seq); /* the capture missed what lies between */
 }
 
 static void send_rst(struct machine *m, unsigned from, enum rst_cause cause)
@@ -229,18 +305,18 @@ static void send_rst(struct machine *m, unsigned from, enum rst_cause cause)
 	if (!machine_acks_fin(&m->end[!from], me->acked))
 		me->time_wait = false;
 	if (!me->rst_sent)
-		me->rst_cause = cause;
+		me->rst_cause = (uint16_t)cause & 15;
 	me->rst_sent = true;
 	me->presence = GONE;
 }
 
 void machine_send(struct machine *m, unsigned from, const struct segment *s, enum segment_role role,
-		  enum rst_cause cause)
+		  enum rst_cause cause, struct machine_news *news)
 {
 	struct machine_end *me = &m->end[from];
 
-	m->any = true;
-	m->last_from = (uint8_t)from;
+	me->last = true;
+	m->end[!from].last = false;
 	me->challenge_due = me->keepalive_due = false;
 	if (role == ROLE_RST) {
 		send_rst(m, from, cause);
@@ -248,7 +324,7 @@ void machine_send(struct machine *m, unsigned from, const struct segment *s, enu
 	}
 	if (role == ROLE_STRAY && (s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN) {
 		me->newer_syn = true;
-		me->newer_isn = s->seq;
+		m->rare->newer_isn[from] = s->seq;
 	}
 	if (role == ROLE_ILLEGAL || role == ROLE_STRAY)
 		return;
@@ -264,9 +340,9 @@ void machine_send(struct machine *m, unsigned from, const struct segment *s, enu
 	if (role == ROLE_KEEPALIVE)
 		me->keepalive_sent = true;
 	else
-		send_numbers(m, from, s);
+		send_numbers(m, from, s, news);
 	if (s->flags & TCP_FLAG_FIN)
-		send_fin(m, from, s);
+		send_fin(m, from, s, news);
 	if (s->flags & TCP_FLAG_ACK)
 		send_ack(m, from, s);
 	if (!(s->flags & TCP_FLAG_FIN))
@@ -282,7 +358,7 @@ static bool sack_edge(const struct machine *m, unsigned end, uint32_t seq)
 	if (me->syn_sent && m->end[!end].syn_sent &&
 	    !(me->sack_permitted && m->end[!end].sack_permitted))
 		return false;
-	return seq == seqset_top(&me->received);
+	return seq == machine_received_top(m, end);
 }
 
 /*
@@ -292,17 +368,17 @@ static bool sack_edge(const struct machine *m, unsigned end, uint32_t seq)
  */
 static bool takes_rst(const struct machine *m, unsigned end, const struct segment *s)
 {
-	const struct machine_end *me = &m->end[end], *other = &m->end[!end];
+	const struct machine_end *me = &m->end[end];
 	int state = machine_state(m, end);
 
 	if (state == TCP_SYN_SENT)
-		return machine_acks_syn(me, s);
-	if (!me->received.known || s->seq == me->received.edge)
+		return machine_acks_syn(m, end, s);
+	if (!me->received_known || s->seq == me->received)
 		return true;
 	if (!me->seen) /* its RCV.NXT is not to be seen; go by what it was sent */
-		return s->seq == seqset_top(&other->sent);
+		return s->seq == machine_sent_top(m, !end);
 	if (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING)
-		if (s->seq == me->received.edge - 1)
+		if (s->seq == me->received - 1)
 			return true;
 	return sack_edge(m, end, s->seq);
 }
@@ -312,20 +388,20 @@ static bool in_window(const struct machine *m, unsigned end, uint32_t seq)
 	const struct machine_end *me = &m->end[end];
 	uint32_t window = (uint32_t)me->window;
 
-	if (!me->received.known)
+	if (!me->received_known)
 		return true;
 	if (!me->scale_known)
 		window = WINDOW_MAX;
 	else if (m->end[!end].scale_known)
 		window <<= me->scale;
-	return seq_within(seq, me->received.edge, window ? window : 1);
+	return seq_within(seq, me->received, window ? window : 1);
 }
 
-static void abort_connection(struct machine *m, enum rst_cause cause)
+static void take_rst(struct machine_end *me, enum rst_cause cause)
 {
-	m->aborted = true;
+	me->took_rst = true;
 	if (cause == RST_REFUSED)
-		m->refused = true;
+		me->was_refused = true;
 }
 
 static enum rst_cause arrive_rst(struct machine *m, unsigned from, const struct segment *s,
@@ -348,46 +424,46 @@ static enum rst_cause arrive_rst(struct machine *m, unsigned from, const struct 
 		return cause == RST_ANSWERS_OLD_ACK ? cause : RST_INTO_TIME_WAIT;
 	}
 	me->presence = GONE;
-	abort_connection(m, cause);
+	take_rst(me, cause);
 	return cause;
 }
 
-static void arrive_numbers(struct machine_end *me, const struct segment *s)
+static void arrive_numbers(struct machine *m, unsigned end, const struct segment *s)
 {
+	struct machine_end *me = &m->end[end];
 	uint32_t data = s->seq + ((s->flags & TCP_FLAG_SYN) ? 1 : 0);
 
 	if ((s->flags & TCP_FLAG_SYN) && !me->open) {
 		me->syn_arrived = true;
-		seqset_begin(&me->received, data);
+		received_begin(m, end, data);
 	}
-	if (!me->received.known)
-		seqset_begin(&me->received, s->seq);
+	if (!me->received_known)
+		received_begin(m, end, s->seq);
 	if (s->payload_length) {
-		uint32_t end = data + s->payload_length;
-
-		if (seqset_add(&me->received, data, end))
+		if (received_add(m, end, data, data + s->payload_length))
 			me->data_unanswered = true;
-		if (!me->data_arrived || seq_gt(end, me->data_end))
-			me->data_end = end;
 		me->data_arrived = true;
 	}
 	if (s->flags & TCP_FLAG_FIN)
-		seqset_add(&me->received, segment_end(s) - 1, segment_end(s));
+		received_add(m, end, segment_end(s) - 1, segment_end(s));
 }
 
-static void arrive_ack(struct machine_end *me, const struct segment *s, int64_t now_ns)
+static void arrive_ack(struct machine *m, unsigned end, const struct segment *s,
+		       struct machine_news *news)
 {
-	if (me->syn_sent && machine_acks_syn(me, s))
+	struct machine_end *me = &m->end[end];
+
+	if (me->syn_sent && machine_acks_syn(m, end, s))
 		me->open = me->syn_arrived;
 	if (machine_acks_fin(me, s->ack)) {
-		if (!me->fin_acked)
-			me->fin_acked_ns = now_ns;
+		news->fin_acked = !me->fin_acked;
 		me->fin_acked = true;
 	}
 }
 
 enum rst_cause machine_arrive(struct machine *m, unsigned from, const struct segment *s,
-			      enum segment_role role, enum rst_cause cause, int64_t now_ns)
+			      enum segment_role role, enum rst_cause cause,
+			      struct machine_news *news)
 {
 	struct machine_end *me = &m->end[!from];
 
@@ -400,16 +476,70 @@ enum rst_cause machine_arrive(struct machine *m, unsigned from, const struct seg
 	if (role == ROLE_KEEPALIVE)
 		me->keepalive_due = true;
 	else
-		arrive_numbers(me, s);
+		arrive_numbers(m, !from, s);
 	me->keepalive_sent = false;
 	if (s->flags & TCP_FLAG_ACK)
-		arrive_ack(me, s, now_ns);
+		arrive_ack(m, !from, s, news);
 	note_time_wait(m);
 	return cause;
 }
 
 void machine_lose(struct machine *m, unsigned from, enum segment_role role, enum rst_cause cause)
 {
-	if (role == ROLE_RST && !has_left(m, !from))
-		abort_connection(m, cause); /* its sender is gone all the same */
+	if (role == ROLE_RST && !machine_has_left(m, !from))
+		take_rst(&m->end[from], cause); /* its sender is gone all the same */
+}
+
+enum machine_need machine_needs(const struct machine *m, unsigned from, const struct segment *s,
+				enum segment_role role)
+{
+	const struct machine_end *me = &m->end[from], *other = &m->end[!from];
+	uint32_t data = s->seq + ((s->flags & TCP_FLAG_SYN) ? 1 : 0);
+
+	if (role == ROLE_STRAY && (s->flags & TCP_FLAG_SYN) && !m->rare)
+		return NEEDS_RARE;
+	if (!segment_length(s) || (m->rare && m->rare->holes))
+		return NEEDS_NOTHING;
+	if ((me->sent_known && seq_gt(data, me->sent)) ||
+	    (other->received_known && seq_gt(data, other->received)))
+		return NEEDS_HOLES;
+	return NEEDS_NOTHING;
+}
+
+/* What must hold of both ends for machine_pass(), and of the segment's flags. */
+static bool is_calm(const struct machine_end *end)
+{
+	return end->open && end->seen && end->base_known && end->sent_known &&
+	       end->received_known && end->acked_known && end->presence == PRESENT &&
+	       !(end->sent_holes || end->received_holes || end->fin_seen || end->fin_again ||
+		 end->rst_sent || end->newer_syn || end->keepalive_sent || end->keepalive_due ||
+		 end->challenge_due);
+}
+
+bool machine_pass(struct machine *m, unsigned from, const struct segment *s)
+{
+	struct machine_end *me = &m->end[from], *other = &m->end[!from];
+	const uint8_t telling = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_ACK;
+
+	if ((s->flags & telling) != TCP_FLAG_ACK || !is_calm(me) || !is_calm(other))
+		return false;
+	/* Between the ends nothing is missing, and nothing is acknowledged that was not sent. */
+	if (s->seq != me->sent || s->seq != other->received || other->sent != me->received)
+		return false;
+	if (seq_gt(s->ack, other->sent) || s->payload_length > WINDOW_MAX)
+		return false;
+	if (seq_gt(s->ack, me->acked)) {
+		me->step_one = s->ack == me->acked + 1;
+		me->acked = s->ack;
+	}
+	me->window = s->window;
+	me->last = true;
+	other->last = false;
+	if (s->payload_length) {
+		me->sent += s->payload_length;
+		other->received = me->sent;
+		me->data_sent = other->data_arrived = other->data_unanswered = true;
+		me->data_unanswered = false;
+	}
+	return true;
 }

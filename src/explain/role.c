@@ -51,24 +51,28 @@ static enum segment_role role_of_fin(const struct machine *m, unsigned from,
  * Below SND.NXT by one with nothing or one byte in it, so that an answer must come (RFC 9293
  * 3.8.4). Linux sends a zero window probe in the same shape (tcp_xmit_probe_skb()).
  */
-static bool is_keepalive(const struct machine_end *me, const struct machine_end *other,
-			 const struct segment *s)
+static bool is_keepalive(const struct machine *m, unsigned from, const struct segment *s)
 {
-	uint32_t next = seqset_top(&me->sent);
+	const struct machine_end *me = &m->end[from], *other = &m->end[!from];
+	uint32_t next;
 
-	if (!me->sent.known || s->payload_length > 1)
+	if (!me->sent_known || s->payload_length > 1)
 		return false;
+	next = machine_sent_top(m, from);
 	if (!other->acked_known) /* the other direction is not in the capture */
 		return s->payload_length == 0 && s->seq == next - 1 && !me->syn_sent;
 	/* One byte that is not yet acknowledged is no keep-alive but that byte sent again. */
 	return s->seq == other->acked - 1 && seq_lt(s->seq, next);
 }
 
-static bool is_new(const struct machine_end *me, const struct segment *s)
+static bool is_new(const struct machine *m, unsigned from, const struct segment *s)
 {
-	struct seqset sent = me->sent;
+	const struct machine_end *me = &m->end[from];
+	const struct seqset_islands *islands = me->sent_holes ? &m->rare->holes->sent[from] : NULL;
 
-	return seqset_add(&sent, s->seq, s->seq + s->payload_length) > 0;
+	if (!me->sent_known)
+		return (int32_t)s->payload_length > 0;
+	return seqset_missing(me->sent, islands, s->seq, s->seq + s->payload_length) > 0;
 }
 
 static enum segment_role role_of_ack(const struct machine_end *me, const struct machine_end *other,
@@ -112,12 +116,12 @@ enum segment_role role_of(const struct machine *m, unsigned from, const struct s
 		return ROLE_ILLEGAL;
 	if (s->flags & TCP_FLAG_FIN)
 		return role_of_fin(m, from, s);
-	if (is_keepalive(me, other, s))
+	if (is_keepalive(m, from, s))
 		return ROLE_KEEPALIVE;
 	if (machine_acks_fin(other, s->ack) && me->acked_known && seq_gt(s->ack, me->acked))
 		return ROLE_ACK_OF_FIN; /* more telling than the data it may carry */
 	if (s->payload_length)
-		return is_new(me, s) ? ROLE_DATA : ROLE_DATA_REPEATED;
+		return is_new(m, from, s) ? ROLE_DATA : ROLE_DATA_REPEATED;
 	if (machine_shows_fin(m, from, s))
 		return ROLE_ACK_OF_FIN;
 	return role_of_ack(me, other, s);

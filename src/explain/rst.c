@@ -17,14 +17,28 @@
 #include "explain/role.h"
 #include "tcp/seq.h"
 
+/* Whether data had arrived that the end never acknowledged. Its peer's FIN is not data. */
+static bool data_unacknowledged(const struct machine *m, unsigned end)
+{
+	const struct machine_end *me = &m->end[end], *other = &m->end[!end];
+	uint32_t top;
+
+	if (!me->data_arrived || !me->acked_known)
+		return me->data_arrived;
+	top = machine_received_top(m, end);
+	if (other->fin_seen && top == other->fin_seq + 1)
+		top--;
+	return seq_gt(top, me->acked);
+}
+
 static enum rst_cause after_fin(const struct machine *m, unsigned from, const struct segment *s)
 {
 	const struct machine_end *me = &m->end[from], *other = &m->end[!from];
 
 	/* A closed socket acknowledges no data any more; a half-closed one does. */
-	if (me->data_arrived && (!me->acked_known || seq_gt(me->data_end, me->acked)))
+	if (data_unacknowledged(m, from))
 		return RST_DATA_AFTER_CLOSE;
-	if (!(s->flags & TCP_FLAG_ACK) && m->last_from != from)
+	if (!(s->flags & TCP_FLAG_ACK) && other->last)
 		return RST_HALF_OPEN; /* Linux: an orphaned FIN-WAIT-2 that ended silently */
 	if (me->data_unanswered && seq_gt(me->acked, me->fin_ack) &&
 	    !machine_acks_fin(other, me->acked))
@@ -37,9 +51,9 @@ static enum rst_cause before_fin(const struct machine *m, unsigned from, const s
 	const struct machine_end *me = &m->end[from], *other = &m->end[!from];
 
 	if (!me->seen && !other->seen)
-		return m->any && m->last_from != from ? RST_HALF_OPEN : RST_UNKNOWN;
+		return other->last ? RST_HALF_OPEN : RST_UNKNOWN;
 	if (!(s->flags & TCP_FLAG_ACK))
-		return m->any && m->last_from != from ? RST_HALF_OPEN : RST_ABORT;
+		return other->last ? RST_HALF_OPEN : RST_ABORT;
 	if (me->data_unanswered && !me->keepalive_sent)
 		return RST_UNREAD_DATA;
 	return RST_ABORT;
@@ -54,7 +68,7 @@ enum rst_cause rst_cause_of(const struct machine *m, unsigned from, const struct
 	if (me->rst_sent)
 		return me->rst_cause; /* a burst is one abort */
 	if (other->syn_sent && !other->open && !me->seen)
-		return machine_acks_syn(other, s) ? RST_REFUSED : RST_UNKNOWN;
+		return machine_acks_syn(m, !from, s) ? RST_REFUSED : RST_UNKNOWN;
 	if (me->syn_sent && other->syn_sent && !me->acked_known)
 		return RST_CLIENT_GONE;
 	return me->fin_seen ? after_fin(m, from, s) : before_fin(m, from, s);

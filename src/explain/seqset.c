@@ -4,35 +4,19 @@
 
 #include "tcp/seq.h"
 
-void seqset_begin(struct seqset *set, uint32_t edge)
+static void drop_first(struct seqset_islands *islands)
 {
-	set->known = true;
-	set->count = 0;
-	set->edge = edge;
+	islands->count--;
+	memmove(islands->at, islands->at + 1, islands->count * sizeof(islands->at[0]));
 }
 
-uint32_t seqset_top(const struct seqset *set)
+void seqset_advance(uint32_t *edge, struct seqset_islands *islands, uint32_t to)
 {
-	return set->count ? set->islands[set->count - 1].to : set->edge;
-}
-
-static void drop_first(struct seqset *set)
-{
-	set->count--;
-	memmove(set->islands, set->islands + 1, set->count * sizeof(set->islands[0]));
-}
-
-void seqset_advance(struct seqset *set, uint32_t edge)
-{
-	if (!set->known) {
-		seqset_begin(set, edge);
-		return;
-	}
-	if (seq_gt(edge, set->edge))
-		set->edge = edge;
-	while (set->count && seq_leq(set->islands[0].from, set->edge)) {
-		set->edge = seq_max(set->edge, set->islands[0].to);
-		drop_first(set);
+	if (seq_gt(to, *edge))
+		*edge = to;
+	while (islands && islands->count && seq_leq(islands->at[0].from, *edge)) {
+		*edge = seq_max(*edge, islands->at[0].to);
+		drop_first(islands);
 	}
 }
 
@@ -46,42 +30,59 @@ static uint32_t overlap(const struct seqset_island *island, uint32_t from, uint3
 }
 
 /* Puts the range among the islands; what it touches becomes one with it. */
-static uint32_t add_island(struct seqset *set, uint32_t from, uint32_t to)
+static uint32_t add_island(uint32_t *edge, struct seqset_islands *islands, uint32_t from,
+			   uint32_t to)
 {
-	struct seqset_island merged = {from, to};
+	struct seqset_island merged = {from, to}, *all = islands->at;
 	uint32_t added = to - from;
 	size_t at = 0, end;
 
-	while (at < set->count && seq_lt(set->islands[at].to, from))
+	while (at < islands->count && seq_lt(all[at].to, from))
 		at++;
-	for (end = at; end < set->count && seq_leq(set->islands[end].from, to); end++) {
-		added -= overlap(&set->islands[end], from, to);
-		if (seq_lt(set->islands[end].from, merged.from))
-			merged.from = set->islands[end].from;
-		merged.to = seq_max(merged.to, set->islands[end].to);
+	for (end = at; end < islands->count && seq_leq(all[end].from, to); end++) {
+		added -= overlap(&all[end], from, to);
+		if (seq_lt(all[end].from, merged.from))
+			merged.from = all[end].from;
+		merged.to = seq_max(merged.to, all[end].to);
 	}
-	if (end == at && set->count == SEQSET_ISLANDS) {
-		seqset_advance(set, set->islands[0].from);
-		return seqset_add(set, from, to);
+	if (end == at && islands->count == SEQSET_ISLANDS) {
+		seqset_advance(edge, islands, all[0].from);
+		return seqset_add(edge, islands, from, to);
 	}
-	memmove(set->islands + at + 1, set->islands + end,
-		(set->count - end) * sizeof(set->islands[0]));
-	set->islands[at] = merged;
-	set->count = (uint8_t)(set->count - (end - at) + 1);
+	memmove(all + at + 1, all + end, (islands->count - end) * sizeof(all[0]));
+	all[at] = merged;
+	islands->count = (uint8_t)(islands->count - (end - at) + 1);
 	return added;
 }
 
-uint32_t seqset_add(struct seqset *set, uint32_t from, uint32_t to)
+uint32_t seqset_add(uint32_t *edge, struct seqset_islands *islands, uint32_t from, uint32_t to)
 {
 	uint32_t added;
 
-	if (!set->known)
-		seqset_begin(set, from);
-	if (seq_lt(from, set->edge))
-		from = set->edge;
+	if (seq_lt(from, *edge))
+		from = *edge;
 	if (seq_leq(to, from))
 		return 0;
-	added = add_island(set, from, to);
-	seqset_advance(set, set->edge);
+	if (!islands || (!islands->count && from == *edge)) {
+		*edge = to;
+		return to - from;
+	}
+	added = add_island(edge, islands, from, to);
+	seqset_advance(edge, islands, *edge);
 	return added;
+}
+
+uint32_t seqset_missing(uint32_t edge, const struct seqset_islands *islands, uint32_t from,
+			uint32_t to)
+{
+	uint32_t missing;
+
+	if (seq_lt(from, edge))
+		from = edge;
+	if (seq_leq(to, from))
+		return 0;
+	missing = to - from;
+	for (size_t i = 0; islands && i < islands->count; i++)
+		missing -= overlap(&islands->at[i], from, to);
+	return missing;
 }

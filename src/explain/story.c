@@ -15,6 +15,8 @@ struct story *story_new(const struct tcp_endpoint *client, const struct tcp_endp
 
 	if (!story)
 		return NULL;
+	story->rare.holes = &story->holes;
+	story->machine.rare = &story->rare;
 	story->connection.end[TRACK_CLIENT].endpoint = *client;
 	story->connection.end[TRACK_SERVER].endpoint = *server;
 	story->connection.reused_by = -1;
@@ -59,11 +61,15 @@ static void get_states(const struct machine *m, int ret[static 2])
 	ret[1] = machine_state(m, 1);
 }
 
-static void arrive(struct machine *m, struct tracked_segment *tracked, enum rst_cause cause,
-		   int64_t now_ns, size_t step)
+static void arrive(struct machine *m, struct story_end *ends, struct tracked_segment *tracked,
+		   enum rst_cause cause, int64_t now_ns, size_t step)
 {
+	struct machine_news news = {0};
+
 	tracked->cause = machine_arrive(m, tracked->from, &tracked->segment, tracked->role, cause,
-					now_ns);
+					&news);
+	if (news.fin_acked)
+		ends[!tracked->from].fin_acked_ns = now_ns;
 	tracked->arrived_step = step;
 	get_states(m, tracked->state);
 }
@@ -78,8 +84,8 @@ void story_advance(struct story *story, int64_t now_ns)
 
 		if (next->due_ns > now_ns)
 			break;
-		arrive(&story->machine, &story->connection.segments[next->segment], next->cause,
-		       next->due_ns, story->steps++);
+		arrive(&story->machine, story->end, &story->connection.segments[next->segment],
+		       next->cause, next->due_ns, story->steps++);
 	}
 }
 
@@ -135,6 +141,22 @@ static void answer_reveals(struct story *story, unsigned end, enum segment_role 
 		answered->state[end] = TCP_STATE_NONE; /* no socket was there any more */
 }
 
+static void send_off(struct story *story, const struct tracked_segment *tracked)
+{
+	struct story_end *me = &story->end[tracked->from];
+	struct machine_news news = {0};
+
+	machine_send(&story->machine, tracked->from, &tracked->segment, tracked->role,
+		     tracked->cause, &news);
+	me->bytes += news.added;
+	if (news.fin) {
+		me->fin_count = 1;
+		me->fin_ns = tracked->segment.time_ns;
+	}
+	if (news.fin_repeated)
+		me->fin_count++;
+}
+
 void story_take(struct story *story, const struct segment *segment, size_t index,
 		const struct segment_passage *passage)
 {
@@ -159,7 +181,7 @@ void story_take(struct story *story, const struct segment *segment, size_t index
 	if (tracked->role == ROLE_RST)
 		tracked->cause = rst_cause_of(m, from, segment);
 	answer_reveals(story, from, tracked->role, tracked->cause);
-	machine_send(m, from, &tracked->segment, tracked->role, tracked->cause);
+	send_off(story, tracked);
 	story->connection.count++;
 	story->stale = true;
 	tracked->sent_step = story->steps++;
@@ -170,7 +192,7 @@ void story_take(struct story *story, const struct segment *segment, size_t index
 	} else if (tracked->delivered_ns > story->now_ns) {
 		put_under_way(story, at, tracked->delivered_ns, tracked->cause);
 	} else {
-		arrive(m, tracked, tracked->cause, story->now_ns, story->steps++);
+		arrive(m, story->end, tracked, tracked->cause, story->now_ns, story->steps++);
 	}
 }
 
@@ -202,9 +224,9 @@ static enum track_closing closing_of(const struct machine *m)
 {
 	const struct machine_end *end = m->end;
 
-	if (m->refused)
+	if (machine_refused(m))
 		return CLOSING_REFUSED;
-	if (m->aborted)
+	if (machine_aborted(m))
 		return CLOSING_ABORTED;
 	if (!end[0].fin_seen && !end[1].fin_seen)
 		return never_answered(m) ? CLOSING_NO_ANSWER : CLOSING_NOT;
@@ -226,7 +248,8 @@ static int first_closer_of(const struct machine *m)
 	return machine_closed_second(m, 1) ? TRACK_CLIENT : -1;
 }
 
-static void publish_end(const struct machine *m, unsigned at, struct track_end *ret)
+static void publish_end(const struct machine *m, const struct story_end *ends, unsigned at,
+			struct track_end *ret)
 {
 	const struct machine_end *end = &m->end[at];
 
@@ -236,34 +259,39 @@ static void publish_end(const struct machine *m, unsigned at, struct track_end *
 	ret->fin_inferred = end->fin_inferred;
 	ret->fin_acked = end->fin_acked;
 	ret->fin_seq = end->fin_seq;
-	ret->fin_ns = end->fin_ns;
-	ret->fin_acked_ns = end->fin_acked_ns;
-	ret->fin_count = end->fin_inferred ? 0 : end->fin_count;
-	ret->next = end->sent.known ? seqset_top(&end->sent) : end->isn;
+	ret->fin_ns = ends[at].fin_ns;
+	ret->fin_acked_ns = ends[at].fin_acked_ns;
+	ret->fin_count = end->fin_inferred ? 0 : ends[at].fin_count;
+	ret->next = end->sent_known ? machine_sent_top(m, at) : end->isn;
 	if (end->fin_inferred)
 		ret->next = seq_max(ret->next, end->fin_seq + 1);
 	ret->acked = end->acked;
-	ret->bytes = end->bytes;
+	ret->bytes = ends[at].bytes;
 	ret->state = machine_state(m, at);
 }
 
 void story_settle(struct story *story)
 {
 	struct connection *connection = &story->connection;
+	/* What is under way arrives in a copy: a later segment may have been sent before that. */
+	struct machine_holes holes = story->holes;
+	struct machine_rare rare = story->rare;
 	struct machine m = story->machine;
+	struct story_end ends[2] = {story->end[0], story->end[1]};
 	size_t steps = story->steps;
 
 	if (!story->stale)
 		return;
-	/* What is under way arrives in a copy: a later segment may have been sent before that. */
+	rare.holes = &holes;
+	m.rare = &rare;
 	for (size_t i = story->arrived; i < story->pending_count; i++) {
 		const struct arrival *next = &story->pending[i];
 
-		arrive(&m, &connection->segments[next->segment], next->cause, next->due_ns,
+		arrive(&m, ends, &connection->segments[next->segment], next->cause, next->due_ns,
 		       steps++);
 	}
 	for (unsigned end = 0; end < 2; end++) {
-		publish_end(&m, end, &connection->end[end]);
+		publish_end(&m, ends, end, &connection->end[end]);
 		connection->time_wait[end] = m.end[end].time_wait;
 	}
 	connection->opening = opening_of(story);

@@ -14,9 +14,19 @@ struct arrival {
 	enum rst_cause cause; /* as it was sent; its arrival may show another */
 };
 
+/* What the machine leaves to others. */
+struct story_end {
+	unsigned fin_count;
+	int64_t fin_ns, fin_acked_ns;
+	uint64_t bytes;
+};
+
 struct story {
 	struct connection connection;
 	struct machine machine;
+	struct machine_rare rare;   /* the machine's */
+	struct machine_holes holes; /* the machine's */
+	struct story_end end[2];
 	int64_t now_ns; /* never goes back, whatever the capture says */
 	struct arrival
 		*pending; /* (owned) by time; the first @arrived of @pending_count are done */

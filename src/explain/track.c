@@ -123,7 +123,7 @@ static void tell_old(struct story *old, const struct segment *s)
 	int state = machine_state(&old->machine, !from);
 
 	old->machine.end[from].newer_syn = true;
-	old->machine.end[from].newer_isn = s->seq;
+	old->rare.newer_isn[from] = s->seq;
 	if (state == TCP_TIME_WAIT || state == TCP_LAST_ACK)
 		old->machine.end[!from].challenge_due = true;
 }
@@ -154,21 +154,23 @@ static bool is_opening(const struct machine *m)
 }
 
 /* Within the numbers that the end has used, its next one included. */
-static bool has_used(const struct machine_end *end, uint32_t seq)
+static bool has_used(const struct machine *m, unsigned end, uint32_t seq)
 {
-	return end->base_known && end->sent.known &&
-	       seq_within(seq, end->isn, seqset_top(&end->sent) - end->isn + 1);
+	const struct machine_end *me = &m->end[end];
+
+	return me->base_known && me->sent_known &&
+	       seq_within(seq, me->isn, machine_sent_top(m, end) - me->isn + 1);
 }
 
 static bool fits(const struct story *story, const struct segment *s)
 {
+	const struct machine *m = &story->machine;
 	unsigned from = story_from(story, s);
-	const struct machine_end *me = &story->machine.end[from];
-	const struct machine_end *other = &story->machine.end[!from];
 
-	if (me->sent.known)
-		return has_used(me, s->seq);
-	return (s->flags & TCP_FLAG_ACK) && s->ack != other->isn && has_used(other, s->ack);
+	if (m->end[from].sent_known)
+		return has_used(m, from, s->seq);
+	return (s->flags & TCP_FLAG_ACK) && s->ack != m->end[!from].isn &&
+	       has_used(m, !from, s->ack);
 }
 
 /* Of a connection that is being opened and the one before it on the pair, whose segment it is. */
@@ -217,16 +219,17 @@ static struct story *promote(struct tracker *tracker, const struct segment *s, s
 static struct story *place(struct tracker *tracker, const struct segment *s)
 {
 	size_t newest = pairs_get(&tracker->pairs, &s->source, &s->target);
-	const struct machine_end *other;
 	struct story *story;
+	unsigned other;
 
 	if (newest == PAIRS_NONE)
 		return open_story(tracker, s, PAIRS_NONE);
 	story = tracker->stories[newest];
 	if (is_syn(s) && !is_syn_ack(s))
 		return place_syn(tracker, s, newest);
-	other = &story->machine.end[!story_from(story, s)];
-	if (is_syn_ack(s) && other->newer_syn && s->ack == other->newer_isn + 1)
+	other = !story_from(story, s);
+	if (is_syn_ack(s) && story->machine.end[other].newer_syn &&
+	    s->ack == story->rare.newer_isn[other] + 1)
 		return promote(tracker, s, newest);
 	if (story->connection.reuses >= 0 && is_opening(&story->machine))
 		return place_between(story, tracker->stories[story->connection.reuses], s);
