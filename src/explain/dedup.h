@@ -10,12 +10,25 @@
 
 #include "tcp/segment.h"
 
-#define DEDUP_RECENT 64
+#define DEDUP_RECENT  64
+#define DEDUP_BUCKETS 256 /* four for each that is remembered: nearly always empty or right */
+
+/* What must be the same, and what makes up for it. */
+struct dedup_segment {
+	struct tcp_endpoint source, target;
+	int64_t time_ns;
+	uint32_t seq, ack, payload_length, ts_value, ts_echo;
+	uint16_t window, ip_id;
+	uint8_t flags, ttl;
+	bool has_timestamps;
+	uint8_t bucket, next; /* the next of the bucket, plus one; 0: the last */
+};
 
 /* The last segments that were not copies. Zeroed to begin with. */
 struct dedup {
-	struct segment recent[DEDUP_RECENT];
-	size_t count; /* ever kept; the ring's next place follows from it */
+	struct dedup_segment recent[DEDUP_RECENT];
+	uint8_t buckets[DEDUP_BUCKETS]; /* the newest in it, plus one; 0: none */
+	size_t count;			/* ever kept; the ring's next place follows from it */
 };
 
 /*

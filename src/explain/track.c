@@ -44,10 +44,8 @@
 
 #include "base/array.h"
 #include "explain/pairs.h"
-#include "explain/role.h"
+#include "explain/place.h"
 #include "explain/story.h"
-#include "tcp/seq.h"
-#include "tcp/state.h"
 
 struct tracker {
 	struct pairs pairs;	/* to the newest connection of the pair */
@@ -83,20 +81,10 @@ const struct connection *tracker_connection(const struct tracker *tracker, size_
 	return &tracker->stories[index]->connection;
 }
 
-static bool is_syn(const struct segment *s)
-{
-	return (s->flags & TCP_FLAG_SYN) && !role_flags_illegal(s->flags);
-}
-
-static bool is_syn_ack(const struct segment *s)
-{
-	return is_syn(s) && (s->flags & TCP_FLAG_ACK);
-}
-
 /* Opens a connection that is ready to take the segment; NULL when memory is short. */
 static struct story *open_story(struct tracker *tracker, const struct segment *s, size_t reuses)
 {
-	bool answer = is_syn_ack(s); /* the one who is answered is the client */
+	bool answer = place_is_syn_ack(s); /* the one who is answered is the client */
 	struct story *story = story_new(answer ? &s->target : &s->source,
 					answer ? &s->source : &s->target);
 
@@ -116,61 +104,9 @@ static struct story *open_story(struct tracker *tracker, const struct segment *s
 	return story;
 }
 
-/* The old connection learns of a SYN that is not its own: its other end may answer it. */
-static void tell_old(struct story *old, const struct segment *s)
-{
-	unsigned from = story_from(old, s);
-	int state = machine_state(&old->machine, !from);
-
-	old->machine.end[from].newer_syn = true;
-	old->rare.newer_isn[from] = s->seq;
-	if (state == TCP_TIME_WAIT || state == TCP_LAST_ACK)
-		old->machine.end[!from].challenge_due = true;
-}
-
-static struct story *place_syn(struct tracker *tracker, const struct segment *s, size_t newest)
-{
-	struct story *story = tracker->stories[newest];
-	unsigned from = story_from(story, s);
-	const struct machine_end *me = &story->machine.end[from];
-
-	story_advance(story, s->time_ns);
-	if (me->syn_sent && me->isn == s->seq)
-		return story;
-	if (!me->seen && !me->syn_sent && machine_state(&story->machine, !from) == TCP_SYN_SENT)
-		return story; /* both open at once */
-	if (!machine_over(&story->machine, from))
-		return story;
-	if (!story->machine.end[0].seen && !story->machine.end[1].seen)
-		return open_story(tracker, s, PAIRS_NONE); /* nothing that could be reused */
-	tell_old(story, s);
-	return open_story(tracker, s, newest);
-}
-
-static bool is_opening(const struct machine *m)
-{
-	return !(m->end[0].open && m->end[1].open) && m->end[0].presence != GONE &&
-	       m->end[1].presence != GONE;
-}
-
-/* Within the numbers that the end has used, its next one included. */
-static bool has_used(const struct machine *m, unsigned end, uint32_t seq)
-{
-	const struct machine_end *me = &m->end[end];
-
-	return me->base_known && me->sent_known &&
-	       seq_within(seq, me->isn, machine_sent_top(m, end) - me->isn + 1);
-}
-
 static bool fits(const struct story *story, const struct segment *s)
 {
-	const struct machine *m = &story->machine;
-	unsigned from = story_from(story, s);
-
-	if (m->end[from].sent_known)
-		return has_used(m, from, s->seq);
-	return (s->flags & TCP_FLAG_ACK) && s->ack != m->end[!from].isn &&
-	       has_used(m, !from, s->ack);
+	return place_fits(&story->machine, story_from(story, s), s);
 }
 
 /* Of a connection that is being opened and the one before it on the pair, whose segment it is. */
@@ -206,7 +142,7 @@ static struct story *promote(struct tracker *tracker, const struct segment *s, s
 
 		if (tracked->role == ROLE_STRAY && tracked->segment.seq == s->ack - 1 &&
 		    tcp_endpoint_equal(&tracked->segment.source, &s->target) &&
-		    is_syn(&tracked->segment) && story_reserve(story) == 0)
+		    place_is_syn(&tracked->segment) && story_reserve(story) == 0)
 			story_take(story, &tracked->segment, tracked->index, &passage);
 		else
 			old->segments[kept++] = *tracked;
@@ -220,20 +156,29 @@ static struct story *place(struct tracker *tracker, const struct segment *s)
 {
 	size_t newest = pairs_get(&tracker->pairs, &s->source, &s->target);
 	struct story *story;
-	unsigned other;
+	unsigned from;
 
 	if (newest == PAIRS_NONE)
 		return open_story(tracker, s, PAIRS_NONE);
 	story = tracker->stories[newest];
-	if (is_syn(s) && !is_syn_ack(s))
-		return place_syn(tracker, s, newest);
-	other = !story_from(story, s);
-	if (is_syn_ack(s) && story->machine.end[other].newer_syn &&
-	    s->ack == story->rare.newer_isn[other] + 1)
+	from = story_from(story, s);
+	if (place_is_syn(s) && !place_is_syn_ack(s))
+		story_advance(story, s->time_ns);
+	switch (place_of(&story->machine, from, s)) {
+	case PLACE_UNRELATED:
+		return open_story(tracker, s, PAIRS_NONE);
+	case PLACE_NEW:
+		place_tell_old(&story->machine, from, s);
+		return open_story(tracker, s, newest);
+	case PLACE_PROMOTE:
 		return promote(tracker, s, newest);
-	if (story->connection.reuses >= 0 && is_opening(&story->machine))
-		return place_between(story, tracker->stories[story->connection.reuses], s);
-	return story;
+	case PLACE_HERE:
+		break;
+	}
+	if ((place_is_syn(s) && !place_is_syn_ack(s)) || story->connection.reuses < 0 ||
+	    !place_is_opening(&story->machine))
+		return story;
+	return place_between(story, tracker->stories[story->connection.reuses], s);
 }
 
 int tracker_feed(struct tracker *tracker, const struct segment *segment,
