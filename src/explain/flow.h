@@ -1,0 +1,265 @@
+/*
+ * A connection as the streaming tracker keeps it. Private to explain.
+ *
+ * Two parts: what each segment reads and writes is two cache lines (struct flow); what the opening
+ * and the close add lies apart (struct flow_close); what few connections have is allocated when
+ * they do (struct flow_rare).
+ */
+#ifndef CONTEST_EXPLAIN_FLOW_H
+#define CONTEST_EXPLAIN_FLOW_H
+
+#include "explain/finding.h"
+#include "explain/flow_addresses.h"
+#include "explain/flow_table.h"
+#include "explain/flows.h"
+#include "explain/machine.h"
+
+#define FLOW_NONE UINT32_MAX
+
+enum flow_flag {
+	FLOW_ALIVE = 1,	      /* the record is in use */
+	FLOW_V6 = 2,	      /* addresses are numbers of flow_addresses */
+	FLOW_TOLD = 4,	      /* as it was once */
+	FLOW_NEWEST = 8,      /* of its pair, so the table has it */
+	FLOW_WIDE = 16,	      /* times are in flow_rare */
+	FLOW_VARIOUS_0 = 32,  /* the client's segments had more than one TTL */
+	FLOW_VARIOUS_1 = 64,  /* the server's */
+	FLOW_SHOWN_OPEN = 128 /* by its first segment, a SYN: its time is when it began */
+};
+
+/* Times are kept as distances from the first segment's. */
+enum flow_time {
+	FLOW_LAST,
+	FLOW_FIN = 2,
+	FLOW_MARK = 4,
+	FLOW_TIMES = 6 /* plus the end's number */
+};
+
+struct flow {
+	struct machine machine; /* its memory for what is rare is in a flow_rare */
+	int64_t first_ns;
+	uint32_t address[2];
+	uint16_t port[2];
+	uint32_t packets[2], bytes[2]; /* the lower halves: flow_rare */
+	uint32_t last_low[2];
+	uint16_t last_high[2];
+	uint32_t turn_low; /* when it had its last segment, counted in segments */
+	uint8_t turn_high;
+	uint8_t ttl[2]; /* 0: not known */
+	uint8_t flags;	/* enum flow_flag */
+};
+
+static_assert(sizeof(struct flow) == 128, "two cache lines");
+
+/* Where the time is at which an end entered its state. */
+enum flow_since {
+	SINCE_MARK,	 /* FLOW_MARK of the end */
+	SINCE_OTHER_FIN, /* FLOW_FIN of the other end */
+	SINCE_RARE,	 /* flow_rare */
+	SINCE_UNKNOWN,
+};
+
+struct flow_close {
+	uint32_t number_low;
+	uint32_t before, behind; /* on the pair: records, or FLOW_NONE; a free record's next one */
+	uint32_t fin_low[2];	 /* when the FIN was first seen; or an ACK showed it */
+	uint32_t mark_low[2];	 /* once the end's FIN is acknowledged, when; until then, since when
+				  * it is in its state */
+	uint32_t handshake_low;
+	uint16_t fin_high[2], mark_high[2], handshake_high;
+	uint16_t mss[2];
+	uint8_t number_high;
+	uint8_t state[2]; /* plus 1 */
+	struct flow_close_end {
+		uint8_t syn_seen : 1, has_timestamps : 1, has_window_scale : 1, has_mss : 1;
+		uint8_t fin_acked_by_fin : 1;
+		uint8_t opened : 1; /* sent a SYN before anything but SYNs came */
+		uint8_t since : 2;  /* enum flow_since */
+	} end[2];
+	uint8_t opening_over : 1; /* something but SYNs came */
+	uint8_t handshake : 1;
+	uint8_t fast_open_taken : 1;
+	uint8_t newer_syn_ignored : 1;
+};
+
+static_assert(sizeof(struct flow) + sizeof(struct flow_close) +
+			      sizeof(struct flow_bucket) * 8 / 5 * 8 / 7 / FLOW_SLOTS <=
+		      FLOWS_BYTES_EACH,
+	      "what the header promises; the table is at least 5/8 of 7/8 full");
+
+/* Repeated FINs of both ends. */
+struct flow_intervals {
+	int64_t last_ns[2]; /* of the FIN */
+	uint8_t count[2];
+	bool cut[2];
+	uint32_t ms[2][FINDING_INTERVALS];
+};
+
+/* A SYN that is not of this connection: if it is answered, it is of the next one. */
+struct flow_stray {
+	struct segment syn; /* the first of them */
+	uint32_t count;
+	int64_t last_ns, last_before_ns; /* of its sender: with it and without */
+	unsigned from;
+	bool ignored_before; /* newer_syn_ignored without it */
+};
+
+/* About another connection on the pair that is gone, or has gone on. */
+struct flow_reuse {
+	uint64_t number; /* 0: nothing is kept here */
+	int64_t after_ns;
+	enum finding_who held_by;
+	bool in_time_wait;
+};
+
+struct flow_rare {
+	struct machine_rare machine; /* its holes (owned) */
+	struct flow_rare_end {
+		uint32_t packets_high, bytes_high;
+		uint32_t data_repeated, syns, fins; /* beyond the first */
+		uint32_t keepalives, unanswered_keepalives, challenges, rsts;
+		int64_t since_ns;
+	} end[2];
+	struct {
+		int64_t at_ns;
+		uint8_t from, cause, ttl;
+		bool any, ends;
+	} rst;
+	struct flow_intervals *intervals; /* (owned) */
+	struct flow_stray *stray;	  /* (owned) */
+	int64_t *times;			  /* (owned) FLOW_TIMES of them when FLOW_WIDE */
+	struct flow_reuse before;
+	uint64_t behind; /* number; 0: not kept here */
+};
+
+/* Letters for Zeek; see flow_history.c. */
+struct flow_history {
+	char text[52];
+	uint8_t length, once;
+	uint8_t known[2];
+	uint32_t number[2][4]; /* of the last SYN, SYN-ACK, FIN, RST */
+	uint32_t times[2][4];  /* of bad checksums, gaps, repetitions, windows of 0 */
+};
+
+#define FLOW_CHUNK 16384 /* records; their hot half is 2 MiB */
+
+struct flow_chunk {
+	struct flow *hot;		/* (owned) */
+	struct flow_close *close;	/* (owned) */
+	struct flow_history *histories; /* (owned) or NULL */
+};
+
+struct flow_candidate {
+	uint64_t turn;
+	uint32_t id;
+};
+
+struct flows {
+	struct flows_plan plan;
+	flows_tell tell;
+	void *context;
+	struct flows_sums sums;
+	int64_t last_time_ns; /* of the segment before */
+	uint64_t turn;	      /* segments so far that were no copies */
+	uint64_t seed;
+
+	struct flow_table table;
+	struct flow_addresses addresses;
+	struct flow_chunk *chunks; /* (owned) */
+	size_t chunk_count, chunk_capacity;
+	uint32_t used, free, alive; /* records ever given out; the first free one; in use */
+	bool shuffled;		    /* records are no longer in the order of their numbers */
+
+	struct flow_candidate *idle; /* (owned) the longest idle ones, in order */
+	size_t idle_count, idle_at;
+
+	const struct flow_history *telling;
+	struct dedup *dedup; /* (owned) */
+};
+
+static inline struct flow *flow_at(const struct flows *flows, uint32_t id)
+{
+	return &flows->chunks[id / FLOW_CHUNK].hot[id % FLOW_CHUNK];
+}
+
+static inline struct flow_close *flow_close_at(const struct flows *flows, uint32_t id)
+{
+	return &flows->chunks[id / FLOW_CHUNK].close[id % FLOW_CHUNK];
+}
+
+static inline struct flow_history *flow_history_at(const struct flows *flows, uint32_t id)
+{
+	return &flows->chunks[id / FLOW_CHUNK].histories[id % FLOW_CHUNK];
+}
+
+static inline struct flow_rare *flow_rare_of(const struct flow *flow)
+{
+	/* The first member. */
+	return (struct flow_rare *)flow->machine.rare;
+}
+
+static inline uint64_t flow_turn(const struct flow *flow)
+{
+	return (uint64_t)flow->turn_high << 32 | flow->turn_low;
+}
+
+static inline uint64_t flow_number(const struct flow_close *close)
+{
+	return (uint64_t)close->number_high << 32 | close->number_low;
+}
+
+/* 48 bits with a sign. */
+static inline int64_t flow_offset(uint32_t low, uint16_t high)
+{
+	return (int64_t)((uint64_t)(int64_t)(int16_t)high << 32 | low);
+}
+
+static inline int64_t flow_last_offset(const struct flow *flow, unsigned end)
+{
+	return flow_offset(flow->last_low[end], flow->last_high[end]);
+}
+
+/* --- flow.c --- */
+
+/* The rare part, made when there is none; NULL when memory is short. */
+struct flow_rare *flow_need_rare(struct flow *flow);
+/* What the record owns. */
+void flow_release(struct flow *flow);
+
+/* A time in ns, or FINDING_TIME_UNKNOWN. @which: enum flow_time plus the end. */
+int64_t flow_time(const struct flow *flow, const struct flow_close *close, unsigned which);
+/* Makes times beyond what a record has room for possible; 0 or -ENOMEM. */
+int flow_make_room_for(struct flow *flow, struct flow_close *close, int64_t ns);
+/* There is room for it. */
+void flow_set_time(struct flow *flow, struct flow_close *close, unsigned which, int64_t ns);
+
+/* Of the later one of both ends' last segments. */
+int64_t flow_last_ns(const struct flow *flow, const struct flow_close *close);
+
+/* --- flow_take.c --- */
+
+/* A segment of the connection, sent by @from. 0 or -ENOMEM. */
+int flow_take(struct flows *flows, uint32_t id, unsigned from, const struct segment *segment);
+
+/* A repetition of a SYN, @count of them, the last at @last_ns. */
+int flow_take_syns_again(struct flows *flows, uint32_t id, const struct segment *syn,
+			 uint32_t count, int64_t last_ns);
+
+/* When an end entered its state, or FINDING_TIME_UNKNOWN. */
+int64_t flow_since(const struct flow *flow, const struct flow_close *close, unsigned end);
+
+/* --- flow_finding.c --- */
+
+void flow_finding(const struct flows *flows, uint32_t id, struct finding *ret);
+
+/* What the next connection on the pair, begun at @syn_ns, has to say of this one. */
+void flow_reuse_of(const struct flows *flows, uint32_t before, int64_t syn_ns,
+		   struct flow_reuse *ret);
+
+/* --- flow_history.c --- */
+
+void flow_history_add(struct flow_history *history, unsigned from, const struct segment *segment,
+		      enum segment_role role, bool repeated, bool gap);
+void flow_history_flip(struct flow_history *history);
+
+#endif
