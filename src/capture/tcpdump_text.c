@@ -283,7 +283,8 @@ int tcpdump_text_line(struct tcpdump_text *text, const char *line, size_t length
 
 	if (text_is_banner(slice)) {
 		give_up_held(text);
-		text_times_begin(&text->times);
+		if (text->times.count)
+			text_times_begin(&text->times);
 		if (slice_find(slice, "-ttt ") || slice_find(slice, "-nttt "))
 			text_times_differences(&text->times);
 		return 0;
@@ -294,29 +295,57 @@ int tcpdump_text_line(struct tcpdump_text *text, const char *line, size_t length
 	return take_held(text, ret);
 }
 
-/* --- Is it one? --- */
+/* --- The beginning of a text --- */
+
+/* The next line of @rest, clean, in @clean. False at the end. */
+static bool next_line(struct text_slice *rest, char *clean, struct text_slice *ret)
+{
+	const char *end;
+
+	if (slice_empty(*rest))
+		return false;
+	end = memchr(rest->at, '\n', slice_length(*rest));
+	end = end ? end : rest->end;
+	*ret = (struct text_slice){clean,
+				   clean + text_clean(rest->at, (size_t)(end - rest->at), clean)};
+	rest->at = end < rest->end ? end + 1 : end;
+	return true;
+}
+
+void tcpdump_text_peek(struct tcpdump_text *text, const char *bytes, size_t length)
+{
+	struct text_slice rest = {bytes, bytes + length}, line;
+	struct text_times times = {0};
+	char clean[TEXT_LINE_MAX];
+	int64_t ns;
+
+	while (!times.differences && next_line(&rest, clean, &line)) {
+		struct text_shape shape = text_shape(line);
+
+		if (text_is_banner(line))
+			text_times_begin(&times);
+		else if (shape.form != TEXT_NOTHING)
+			text_times_read(&times, shape.before, &ns);
+	}
+	text->times.differences = times.differences;
+}
 
 bool tcpdump_text_recognize(const char *bytes, size_t length)
 {
-	struct text_slice rest = {bytes, bytes + length};
+	struct text_slice rest = {bytes, bytes + length}, line;
+	char clean[TEXT_LINE_MAX];
 
 	/* No text has a NUL, every capture file has some. */
 	if (length == 0 || memchr(bytes, '\0', length))
 		return false;
-	while (!slice_empty(rest)) {
-		char clean[TEXT_LINE_MAX];
-		const char *end = memchr(rest.at, '\n', slice_length(rest));
-		struct text_slice line = {clean, clean};
-		enum text_form form;
+	while (next_line(&rest, clean, &line)) {
+		struct text_shape shape = text_shape(line);
+		enum text_form form = shape.form;
 
-		end = end ? end : rest.end;
-		line.end += text_clean(rest.at, (size_t)(end - rest.at), clean);
-		form = text_shape(line).form;
-		if (form == TEXT_SEGMENT || form == TEXT_SEGMENT_OLD ||
-		    form == TEXT_WITHOUT_NUMBERS || slice_find(line, "listening on ") ||
-		    slice_find(line, "reading from file "))
+		if ((form == TEXT_SEGMENT && !slice_empty(shape.fields)) ||
+		    form == TEXT_SEGMENT_OLD || form == TEXT_WITHOUT_NUMBERS ||
+		    slice_find(line, "listening on ") || slice_find(line, "reading from file "))
 			return true;
-		rest.at = end < rest.end ? end + 1 : end;
 	}
 	return false;
 }

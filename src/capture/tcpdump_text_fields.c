@@ -69,6 +69,7 @@ static bool option_parse(struct text_slice option, struct tcp_options *options)
 	uint64_t number;
 
 	slice_skip_blanks(&option);
+	options->malformed |= slice_find(option, "[bad opt]") != NULL;
 	if (slice_take(&option, "mss")) {
 		if (!option_number(&option, UINT16_MAX, &number))
 			return false;
@@ -87,41 +88,35 @@ static bool option_parse(struct text_slice option, struct tcp_options *options)
 		return option_timestamps(option, options);
 	} else if (slice_begins(option, "tfo")) {
 		options->has_fastopen = true;
-	} else if (slice_begins(option, "[bad opt]")) {
-		options->malformed = true;
-	} else if (slice_begins(option, "[|tcp]") || slice_begins(option, "...")) {
-		return false;
 	}
-	return true;
+	return !slice_find(option, "[|tcp]") && !slice_begins(option, "...");
 }
 
-/* The brackets are off; within them there are none but tcpdump's own remarks, such as "[bad opt]".
- */
-static int take_options(struct text_slice *rest, char close, struct text_fields *fields)
+/* Up to the bracket or a comma, off the front; tcpdump's own remarks stand in brackets. */
+static struct text_slice take_option(struct text_slice *rest, char close)
 {
-	static const char *const remarks[] = {"[bad opt]", "[|tcp]"};
 	struct text_slice option = *rest;
 
-	for (; !slice_empty(*rest); rest->at++) {
-		for (size_t i = 0; i < ARRAY_SIZE(remarks); i++) {
-			if (!slice_begins(*rest, remarks[i]))
-				continue;
-			option.end = rest->at;
-			fields->partly |= !option_parse(option, &fields->options);
-			option = *rest;
-			rest->at += strlen(remarks[i]);
-		}
-		if (slice_empty(*rest))
-			break;
-		if (*rest->at != ',' && *rest->at != close)
-			continue;
-		option.end = rest->at;
+	while (!slice_empty(*rest) && *rest->at != ',' && *rest->at != close) {
+		const char *end = *rest->at == '[' ? slice_find(*rest, "]") : NULL;
+
+		rest->at = end ? end + 1 : rest->at + 1;
+	}
+	option.end = rest->at;
+	return option;
+}
+
+/* The opening bracket is off. Nothing, and no closing one, follows "[|tcp]". */
+static int take_options(struct text_slice *rest, char close, struct text_fields *fields)
+{
+	while (!slice_empty(*rest)) {
+		struct text_slice option = take_option(rest, close);
+
 		fields->partly |= !option_parse(option, &fields->options);
-		option = (struct text_slice){rest->at + 1, rest->end};
-		if (*rest->at == close) {
-			rest->at++;
+		if (slice_empty(*rest))
+			return slice_find(option, "[|tcp]") ? LAST : WRAPPED;
+		if (*rest->at++ == close)
 			return TAKEN;
-		}
 	}
 	return WRAPPED;
 }
@@ -233,6 +228,12 @@ static int take_new_options(struct text_slice *rest, struct text_fields *fields)
 	return slice_take(rest, "[") ? take_options(rest, ']', fields) : -EBADMSG;
 }
 
+static int take_old_ack(struct text_slice *rest, struct text_fields *fields)
+{
+	fields->flags |= TCP_FLAG_ACK; /* said by this word alone */
+	return take_ack(rest, fields);
+}
+
 static int take_old_options(struct text_slice *rest, struct text_fields *fields)
 {
 	return take_options(rest, '>', fields);
@@ -268,14 +269,10 @@ static const struct field new_fields[] = {
 };
 
 static const struct field old_fields[] = {
-	{"ack", take_ack},
-	{"win", take_window},
-	{"<", take_old_options},
-	{"urg", take_urgent},
-	{"cksum", take_checksum},
-	{"[tcp", take_old_checksum},
-	{"[bad tcp", take_old_checksum},
-	{NULL, NULL},
+	{"ack", take_old_ack},		 {"win", take_window},
+	{"<", take_old_options},	 {"urg", take_urgent},
+	{"cksum", take_checksum},	 {"[tcp", take_old_checksum},
+	{"[bad tcp", take_old_checksum}, {NULL, NULL},
 };
 
 static int take_field(struct text_slice *rest, const struct field *known,
@@ -372,8 +369,6 @@ static int parse_old(struct text_slice rest, struct text_fields *fields)
 			    ? take_old_range(&rest, fields)
 			    : take_field(&rest, old_fields, fields);
 	}
-	if (fields->has_ack)
-		fields->flags |= TCP_FLAG_ACK;
 	if (r == STRANGE) /* "(DF) [tos 0x10] (ttl 64, id 1, len 60)" and the payload's protocol */
 		return whole ? 1 : -EBADMSG;
 	return r;

@@ -353,8 +353,10 @@ static void learn_syn(struct ends *ends, const struct segment *segment)
 {
 	struct side *source = ends->source;
 
-	if (source->isn_known && source->isn == segment->seq)
-		return; /* again */
+	/* Repeated, or captured twice, perhaps behind its answer. */
+	if (source->isn_known && source->isn == segment->seq && source->nexted &&
+	    source->next == segment_end(segment))
+		return;
 	source->opening = true;
 	source->isn = segment->seq;
 	source->isn_known = true;

@@ -132,7 +132,8 @@ static struct text_shape shape_around(struct text_slice line, const char *arrow)
 	shape.target.end--;
 	slice_skip_blanks(&shape.fields);
 	shape.form = form_of_fields(shape.fields);
-	if (!has_port(shape.source) || !has_port(shape.target))
+	if (!has_port(shape.source) || !has_port(shape.target) ||
+	    (slice_empty(shape.fields) && !text_begins_packet(line)))
 		shape.form = shape.form == TEXT_ICMP ? TEXT_ICMP : TEXT_OTHER;
 	return shape;
 }

@@ -104,6 +104,11 @@ static struct stamp read_word(struct text_slice word, struct text_slice behind, 
 {
 	struct stamp stamp = {KIND_NONE, 0};
 
+	/* "`13:32:31.626549", "[13:32:31]" */
+	while (!slice_empty(word) && *word.at && strchr("`*_[(\"'>|", *word.at))
+		word.at++;
+	if (!slice_empty(word) && word.end[-1] == ']')
+		word.end--;
 	if (parse_clock(word, &stamp.ns)) {
 		stamp.kind = date_ns >= 0 ? KIND_DATED : KIND_OF_DAY;
 		stamp.ns += date_ns >= 0 ? date_ns : 0;
