@@ -128,7 +128,7 @@ static int add(struct text_pairs *pairs, const struct text_pair *pair, struct te
 {
 	size_t index = pairs->count;
 
-	if (index < PAIRS_MAX) {
+	if (index < PAIRS_MAX || !pairs->pairs) {
 		if (reserve(pairs) < 0)
 			return -ENOMEM;
 		pairs->count++;

@@ -374,9 +374,9 @@ static void write_capture(const struct capture *capture, FILE *file)
 
 static FILE *print(const struct capture *capture, const char *options)
 {
-	char path[] = "/tmp/contest-round-XXXXXX";
+	char path[] = "/tmp/contest-round-XXXXXX.pcap";
 	CLEANUP_FREE char *command = NULL;
-	int fd = mkstemp(path);
+	int fd = mkstemps(path, 5); /* AppArmor lets tcpdump read nothing else */
 	FILE *file = fdopen(fd, "w"), *text = tmpfile(), *pipe;
 	char bytes[4096];
 	size_t n;
