@@ -327,6 +327,23 @@ static void refuse(struct capture *capture, struct talk *talk)
 	add(capture, &rst);
 }
 
+/* With a hole, of which the first segment tells. */
+static void begin_in_the_middle(struct capture *capture, struct talk *talk, unsigned int from)
+{
+	struct segment segment = by(talk, from, TCP_FLAG_PSH | TCP_FLAG_ACK, 1 + chance(100));
+
+	/* Of small numbers the text does not tell whether they are relative. */
+	if (segment.ack > 1u << 16)
+		segment.options.sack_count = (uint8_t)chance(3);
+	for (uint32_t i = 0; i < segment.options.sack_count; i++) {
+		segment.options.sack[i].left = segment.ack + 10 + 20 * i;
+		segment.options.sack[i].right = segment.ack + 15 + 20 * i;
+	}
+	add(capture, &segment);
+	talk->ends[from].next = segment_end(&segment);
+	talk->ends[1 - from].received = segment_end(&segment);
+}
+
 /* Few ports, so that pairs are used again; each that begins in the middle has one of its own. */
 static void converse(struct capture *capture, unsigned int number)
 {
@@ -343,7 +360,7 @@ static void converse(struct capture *capture, unsigned int number)
 	if (middle) {
 		talk.ends[0].received = talk.ends[1].next;
 		talk.ends[1].received = talk.ends[0].next;
-		say(capture, &talk, chance(2), TCP_FLAG_PSH | TCP_FLAG_ACK, 1 + chance(100));
+		begin_in_the_middle(capture, &talk, chance(2));
 	} else if (!chance(8)) {
 		refuse(capture, &talk);
 		return;

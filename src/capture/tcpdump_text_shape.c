@@ -8,8 +8,8 @@ static const struct {
 	const char *written;
 	char meant;
 } entities[] = {
-	{"&gt;", '>'},	{"&#62;", '>'},	 {"&lt;", '<'},	  {"&#60;", '<'},
-	{"&amp;", '&'}, {"&nbsp;", ' '}, {"&#160;", ' '}, {"\xc2\xa0", ' '},
+	{"&#62;", '>'},	 {"&lt;", '<'},	  {"&#60;", '<'},    {"&amp;", '&'},
+	{"&nbsp;", ' '}, {"&#160;", ' '}, {"\xc2\xa0", ' '},
 };
 
 /* Off the front: a terminal's "ESC [ 1 ; 31 m", as grep --color puts around what it found. */
@@ -41,7 +41,7 @@ size_t text_clean(const char *line, size_t length, char *clean)
 		if (take_colour(&rest))
 			continue;
 		clean[n++] = take_character(&rest);
-		/* "&amp;gt;": escaped twice. */
+		/* Here and not above, for "&amp;gt;": escaped twice. */
 		if (n >= 4 && !memcmp(clean + n - 4, "&gt;", 4)) {
 			n -= 3;
 			clean[n - 1] = '>';

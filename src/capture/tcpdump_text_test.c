@@ -220,6 +220,12 @@ static void test_quoted_by_icmp(void **state)
 		"10:00:00.000001 IP (tos 0x0, ttl 64, id 3, offset 0, flags [DF], proto TCP (6), "
 		"length 60)\n"
 		"    10.0.0.1.1234 > 10.0.0.2.80: Flags [S], seq 7, win 2, length 0\n",
+		" 00:00:00.000000 IP (tos 0xc0, ttl 64, id 1, proto ICMP (1), length 88)\n"
+		"    10.0.0.2 > 10.0.0.1: ICMP 10.0.0.2 tcp port 80 unreachable, length 68\n"
+		"\tIP (tos 0x0, ttl 64, id 2, offset 0, flags [DF], proto TCP (6), length 60)\n"
+		"    10.0.0.1.1234 > 10.0.0.2.80: Flags [S], seq 1, win 2, length 0\n"
+		" 00:00:00.000001 IP (tos 0x0, ttl 64, id 3, proto TCP (6), length 60)\n"
+		"    10.0.0.1.1234 > 10.0.0.2.80: Flags [S], seq 7, win 2, length 0\n",
 		"IP (tos 0xc0, ttl 64, id 1, offset 0, flags [none], proto ICMP (1), length 88)\n"
 		"    10.0.0.2 > 10.0.0.1: ICMP 10.0.0.2 tcp port 80 unreachable, length 68\n"
 		"\tIP (tos 0x0, ttl 64, id 2, offset 0, flags [DF], proto TCP (6), length 60)\n"
