@@ -333,7 +333,7 @@ static void begin_in_the_middle(struct capture *capture, struct talk *talk, unsi
 	struct segment segment = by(talk, from, TCP_FLAG_PSH | TCP_FLAG_ACK, 1 + chance(100));
 
 	/* Of small numbers the text does not tell whether they are relative. */
-	if (segment.ack > 1u << 16)
+	if (segment.ack + (1u << 16) > 1u << 17)
 		segment.options.sack_count = (uint8_t)chance(3);
 	for (uint32_t i = 0; i < segment.options.sack_count; i++) {
 		segment.options.sack[i].left = segment.ack + 10 + 20 * i;

@@ -400,6 +400,36 @@ static void test_end_only(void **state)
 	done(&read);
 }
 
+/* Far from what came before, so that it may be relative or not: as that of other pairs is. */
+static void test_left_out_by_far(void **state)
+{
+	static const char whole[] =
+		"IP 10.0.0.1.1 > 10.0.0.2.80: Flags [P.], seq 1000000000:1000000005, ack "
+		"2000000000, win 1, length 5\n"
+		"IP 10.0.0.2.80 > 10.0.0.1.1: Flags [.], ack 1000000005, win 1, length 0\n";
+	static const char relative[] =
+		"IP 10.0.0.1.1 > 10.0.0.2.80: Flags [P.], seq 1000000000:1000000005, ack "
+		"2000000000, win 1, length 5\n"
+		"IP 10.0.0.2.80 > 10.0.0.1.1: Flags [.], ack 5, win 1, length 0\n";
+	static const char far[] =
+		"IP 10.0.0.3.80 > 10.0.0.1.1: Flags [S.], seq 100000000, ack 200000001, win 1, "
+		"length 0\n"
+		"IP 10.0.0.3.80 > 10.0.0.1.1: Flags [P.], seq 3000000000:3000000001, ack "
+		"3000000000, win 1, length 1\n";
+	struct read read = read_text(whole);
+
+	(void)state;
+	feed_all(&read, far);
+	assert_int_equal(read.count, 4);
+	assert_numbers(&read, 3, 3000000000, 3000000000);
+	done(&read);
+	read = read_text(relative);
+	feed_all(&read, far);
+	assert_int_equal(read.count, 4);
+	assert_numbers(&read, 3, 3100000000, 3200000000);
+	done(&read);
+}
+
 /* tcpdump sees one direction only: its first ACK is whole, what follows is relative to it. */
 static void test_one_direction(void **state)
 {
@@ -690,6 +720,7 @@ int main(void)
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_middle_left_out),
 		cmocka_unit_test(test_end_only),
+		cmocka_unit_test(test_left_out_by_far),
 		cmocka_unit_test(test_one_direction),
 		cmocka_unit_test(test_new_syn),
 		cmocka_unit_test(test_midnight),
