@@ -74,7 +74,10 @@ static void posix_values(FILE *out, const struct command *command)
 	for (size_t i = 0; (option = cli_option_at(command, i)); i++) {
 		if (!takes_word(option))
 			continue;
-		fprintf(out, "\t\t\t--%s) kind=", option->name);
+		fputs("\t\t\t", out);
+		if (option->letter)
+			fprintf(out, "-%c | ", option->letter);
+		fprintf(out, "--%s) kind=", option->name);
 		if (cli_option_word(option, 0)) {
 			fputs("words choices='", out);
 			put_choices(out, option);
@@ -97,8 +100,11 @@ static void posix_case(FILE *out, const char *path, const struct command *comman
 	for (size_t i = 0; (word = word_at(command, table, i)); i++)
 		fprintf(out, "%s%s", i ? " " : "", word);
 	fputs("'\n\t\topts='", out);
-	for (size_t i = 0; (option = cli_option_at(command, i)); i++)
+	for (size_t i = 0; (option = cli_option_at(command, i)); i++) {
 		fprintf(out, "%s--%s%s", i ? " " : "", option->name, takes_word(option) ? "=" : "");
+		if (option->letter)
+			fprintf(out, " -%c", option->letter);
+	}
 	fputs("'\n\t\tcase $2 in\n", out);
 	posix_values(out, command);
 	fputs("\t\tesac\n\t\t;;\n", out);

@@ -685,6 +685,36 @@ static void completion_names_everything(void **state)
 	assert_int_equal(cli_complete(stderr, table, "tcsh"), -EINVAL);
 }
 
+/* An option's letter is completed, too, and what stands behind it is its argument. */
+static void completion_knows_letters(void **state)
+{
+	char *bash = completion(table, "bash"), *zsh = completion(table, "zsh");
+	char *fish = completion(table, "fish");
+
+	(void)state;
+	assert_non_null(strstr(bash, "-o | --out) kind=files"));
+	assert_non_null(strstr(zsh, "-o | --out) kind=files"));
+	assert_non_null(strstr(bash, "--out= -o "));
+	assert_non_null(strstr(fish, "-l out -s o"));
+	free(bash);
+	free(zsh);
+	free(fish);
+}
+
+static void help_knows_letters(void **state)
+{
+	struct screen screen = {.width = 80};
+	char *text = NULL;
+	size_t length;
+
+	(void)state;
+	screen.out = open_memstream(&text, &length);
+	cli_help_command(&screen, "contest scene play", &play_verb);
+	fclose(screen.out);
+	assert_non_null(strstr(text, "-o, --out DIR"));
+	free(text);
+}
+
 static void help_shows_examples_first(void **state)
 {
 	struct screen screen = {.width = 80};
@@ -800,6 +830,8 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(nearest),
 		cmocka_unit_test(completion_names_everything),
+		cmocka_unit_test(completion_knows_letters),
+		cmocka_unit_test(help_knows_letters),
 		cmocka_unit_test(help_shows_examples_first),
 		cmocka_unit_test(every_command_is_whole),
 	};
