@@ -5,12 +5,13 @@
  *
  *	capture [--connections N] [--packets N] [--seed N] [--pcapng] [--snap-length N]
  *		[--retransmitted N] [--reordered N] [--lost N] [--duplicated N] [--reused N]
- *		[--truth FILE] >FILE
+ *		[--relabelled] [--truth FILE] >FILE
  *
  * About as many packets as asked for, 10 for each connection unless told otherwise. What is lost,
- * … are packets in 1,000, reused are connections. Lost ones are missing in the capture: the truth,
- *which is one line of JSON per connection in the words of `contest explain --json`, may then be
- *more than anybody can see.
+ * … are packets in 1,000, reused are connections. With --relabelled clients have the higher
+ * addresses, not the lower, and all else is the same. The truth is a line of JSON per connection,
+ *in the words of `contest explain --json`; it knows nothing of what was lost: packets that are
+ * missing in the capture.
  */
 #include <err.h>
 #include <errno.h>
@@ -32,6 +33,7 @@
 struct plan {
 	uint64_t connections, packets, seed;
 	unsigned lost, duplicated, reused;
+	bool relabelled;
 	struct noise noise;
 	struct writer writer;
 	FILE *truth;
@@ -129,8 +131,8 @@ static void choose_ends(struct maker *maker, struct talk *talk)
 	unsigned client = (unsigned)chance_below(&maker->chance, CLIENTS);
 	bool v6 = client % 7 == 0;
 
-	set_address(&talk->side[CLIENT].address, v6, 0, client + 1);
-	set_address(&talk->side[SERVER].address, v6, 1,
+	set_address(&talk->side[CLIENT].address, v6, maker->plan->relabelled, client + 1);
+	set_address(&talk->side[SERVER].address, v6, !maker->plan->relabelled,
 		    1 + (unsigned)chance_below(&maker->chance, 20));
 	talk->side[CLIENT].port = (uint16_t)(32768 + maker->ports[client]++ % CLIENT_PORTS);
 	talk->side[SERVER].port =
@@ -332,6 +334,7 @@ static void read_options(struct plan *plan, int argc, char **argv)
 		{"lost", required_argument, NULL, 'L'},
 		{"duplicated", required_argument, NULL, 'D'},
 		{"reused", required_argument, NULL, 'U'},
+		{"relabelled", no_argument, NULL, 'X'},
 		{"truth", required_argument, NULL, 't'},
 		{0},
 	};
@@ -358,6 +361,8 @@ static void read_options(struct plan *plan, int argc, char **argv)
 			plan->duplicated = (unsigned)number(optarg, FREELY);
 		else if (option == 'U')
 			plan->reused = (unsigned)number(optarg, FREELY);
+		else if (option == 'X')
+			plan->relabelled = true;
 		else if (option != 't')
 			errx(2, "usage: see the head of bench/capture.c");
 		else if (!(plan->truth = fopen(optarg, "we")))
