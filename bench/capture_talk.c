@@ -514,7 +514,8 @@ static void fast_open(struct talk *talk, const struct noise *noise)
 	four_segments(talk, SERVER);
 }
 
-/* Something in between ends both, in the name of each. */
+/* Something in between ends it in the client's name. The answer was just there: by the look of it
+ * the client had not read it. */
 static void middlebox(struct talk *talk, const struct noise *noise)
 {
 	begin(talk, noise);
@@ -525,7 +526,7 @@ static void middlebox(struct talk *talk, const struct noise *noise)
 	turn(talk, CLIENT);
 	talk->side[CLIENT].ttl = 250;
 	say_reset(talk, CLIENT);
-	reset(talk, "reset", CLIENT, "abort");
+	reset(talk, "reset", CLIENT, "unread-data");
 }
 
 static const struct story {
