@@ -65,8 +65,9 @@ static void check_fix(const uint8_t *packet, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum packet_link links[] = {
-		PACKET_LINK_NULL, PACKET_LINK_ETHERNET, PACKET_LINK_RAW,  PACKET_LINK_LOOP,
-		PACKET_LINK_SLL,  PACKET_LINK_IPV4,	PACKET_LINK_IPV6, PACKET_LINK_SLL2,
+		PACKET_LINK_NULL, PACKET_LINK_ETHERNET, PACKET_LINK_RAW,   PACKET_LINK_LOOP,
+		PACKET_LINK_SLL,  PACKET_LINK_IPV4,	PACKET_LINK_IPV6,  PACKET_LINK_SLL2,
+		PACKET_LINK_PPP,  PACKET_LINK_PPP_HDLC, PACKET_LINK_PPPOE,
 	};
 	struct segment segment;
 	enum packet_link link;
