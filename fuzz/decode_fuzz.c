@@ -40,6 +40,20 @@ static void check_segment(const struct segment *segment, const uint8_t *packet, 
 	CHECK(segment->options.sack_count <= ARRAY_SIZE(segment->options.sack));
 }
 
+/* Whoever asks for the checksum gets the same, and the answer. */
+static void check_checked(enum packet_link link, const uint8_t *packet, size_t captured,
+			  size_t length, const struct segment *unchecked)
+{
+	struct segment segment;
+
+	CHECK(decode_packet_checked(link, packet, captured, length, &segment) == DECODE_SEGMENT);
+	check_segment(&segment, packet, captured, length);
+	CHECK(!unchecked->checksum_known && !unchecked->checksum_bad);
+	CHECK(segment.seq == unchecked->seq && segment.flags == unchecked->flags);
+	CHECK(segment.payload == unchecked->payload);
+	CHECK(segment.payload_length == unchecked->payload_length);
+}
+
 /* A packet whose checksums were set has right ones, and stays what it is otherwise. */
 static void check_fix(const uint8_t *packet, size_t size)
 {
@@ -87,10 +101,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&segment, 0x5a, sizeof(segment));
 	result = decode_packet(link, packet, size, length, &segment);
 	CHECK(strcmp(decode_result_name(result), "unknown") != 0);
-	if (result == DECODE_SEGMENT)
+	if (result == DECODE_SEGMENT) {
 		check_segment(&segment, packet, size, length);
-	else
+		check_checked(link, packet, size, length, &segment);
+	} else {
 		check_untouched(&segment);
+	}
 	if (link == PACKET_LINK_RAW)
 		check_fix(packet, size);
 	free(packet);
