@@ -30,7 +30,7 @@ our_opinion() { # our_opinion FILE
 compare() { # compare OPTION…
 	made_up file "$@"
 	explained file
-	cd "$BATS_TEST_TMPDIR"
+	cd "$BATS_TEST_TMPDIR" || return 1
 	tshark_opinion file >theirs
 	our_opinion file >ours
 	echo "tshark: $(wc -l <theirs) connections, we: $(wc -l <ours)"
