@@ -163,12 +163,14 @@ static void lost_fin(struct truth *truth)
 {
 	const struct finding *finding;
 	struct wire_match fin = truth_match(truth, CLIENT_HOST, TCP_FLAG_FIN, 0);
+	int rule;
 
 	open_pair(truth);
 	truth_exchange(truth);
 	fin.count = 2;
-	truth_rule_hit(truth, truth_rule(truth, WIRE_DROP, &fin), 0);
+	rule = truth_rule(truth, WIRE_DROP, &fin);
 	truth_close(truth, CLIENT_HOST);
+	truth_rule_hit(truth, rule, 1);
 	truth_tracker_agrees(truth, TCP_FIN_WAIT1, TCP_ESTABLISHED);
 	finding = truth_agree(truth, AT_SENDERS, TCP_FIN_WAIT2, TCP_CLOSE_WAIT);
 	SAME(truth, finding->end[CLIENT_HOST].fin_count, 3);
