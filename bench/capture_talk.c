@@ -542,14 +542,25 @@ static const struct story {
 	{20, begun_before},    {6, fast_open},	      {4, middlebox},
 };
 
+static const struct story *pick(struct talk *talk)
+{
+	unsigned left = (unsigned)chance_below(talk->chance, 1000);
+	const struct story *story = stories;
+
+	while (left >= story->share)
+		left -= (story++)->share;
+	return story;
+}
+
 size_t talk_make_up(struct talk *talk, const struct noise *noise)
 {
-	unsigned pick = (unsigned)chance_below(talk->chance, 1000);
-	size_t i = 0;
+	const struct story *story;
 
-	while (pick >= stories[i].share)
-		pick -= stories[i++].share;
-	stories[i].tell(talk, noise);
+	/* Without a SYN nobody could tell it from the one before. */
+	do
+		story = pick(talk);
+	while (talk->truth.reused && story->tell == begun_before);
+	story->tell(talk, noise);
 	return talk->count > talk->wanted ? talk->count - talk->wanted : 0;
 }
 

@@ -509,7 +509,7 @@ static void old_syn(struct truth *truth)
 	truth_rule_hit(truth, rule, 1);
 	truth_await(truth, GONE, GONE);
 	truth_explain(truth, AT_SENDERS);
-	ended(truth, &truth->told[0], ENDING_GRACEFUL, WHO_SERVER, WHO_SERVER);
+	ended(truth, &truth->told[0], ENDING_GRACEFUL, WHO_SERVER, WHO_UNKNOWN);
 	SAME(truth, truth->told[0].end[SERVER_HOST].state, -1);
 }
 
