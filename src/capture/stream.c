@@ -18,6 +18,11 @@
 
 #include "base/cleanup.h"
 
+/* Bytes, of the classic format: libpcap's struct pcap_file_header and what stands before a packet.
+ */
+#define PCAP_FILE_HEADER   24
+#define PCAP_RECORD_HEADER 16
+
 /*
  * The library says of a file without a byte that its format is unknown, which helps nobody. A pipe
  * without a byte comes from a program that failed: what it said should not be looked for here. It
@@ -94,6 +99,25 @@ static int complain(const struct capture_stream *stream, int error, gchar *info,
 	return wiretap_why(why, "read", place ? place : stream->name, error, info);
 }
 
+/*
+ * Of a pcap file the library reads the first two numbers of a record one by one, and takes an end
+ * behind either for the file's. The file's size tells better, where it is known.
+ */
+static bool is_cut(const struct capture_stream *stream)
+{
+	int type = wiretap.wtap_file_type_subtype(stream->file), error;
+	gint64 left;
+
+	if (type != wiretap.wtap_pcap_file_type_subtype() &&
+	    type != wiretap.wtap_pcap_nsec_file_type_subtype())
+		return false;
+	if (wiretap.wtap_get_compression_type(stream->file) != WTAP_UNCOMPRESSED)
+		return false;
+	left = wiretap.wtap_file_size(stream->file, &error);
+	left -= stream->packets > 0 ? stream->last_end : PCAP_FILE_HEADER;
+	return left == 4 || left == 8; /* or a header that the library has taken off a packet */
+}
+
 int capture_stream_record(struct capture_stream *stream, struct why *why)
 {
 	gchar *info = NULL;
@@ -108,10 +132,14 @@ int capture_stream_record(struct capture_stream *stream, struct why *why)
 		if (!wiretap.wtap_read(stream->file, &stream->rec, &stream->buffer, &error, &info,
 				       &offset)) {
 			stream->is_over = true;
+			if (!error && is_cut(stream))
+				error = WTAP_ERR_SHORT_READ;
 			return error ? complain(stream, error, info, why) : 0;
 		}
 	} while (stream->rec.rec_type != REC_TYPE_PACKET);
 	stream->packets++;
+	stream->last_end = offset + PCAP_RECORD_HEADER +
+			   stream->rec.rec_header.packet_header.caplen;
 	return 1;
 }
 

@@ -17,6 +17,7 @@ struct capture_stream {
 	Buffer buffer;	  /* its data */
 	uint64_t packets; /* read so far */
 	int64_t time_ns;  /* of the last packet that had one */
+	int64_t last_end; /* in a classic pcap file: where the last record ends */
 	bool is_over;	  /* the end of the file, or damage */
 };
 

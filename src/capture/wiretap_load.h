@@ -33,11 +33,16 @@
 	X(wtap_dump_close)                                                                         \
 	X(wtap_dump_fdopen)                                                                        \
 	X(wtap_encap_description)                                                                  \
+	X(wtap_file_size)                                                                          \
+	X(wtap_file_type_subtype)                                                                  \
 	X(wtap_free_idb_info)                                                                      \
+	X(wtap_get_compression_type)                                                               \
 	X(wtap_get_next_interface_description)                                                     \
 	X(wtap_init)                                                                               \
 	X(wtap_open_offline)                                                                       \
 	X(wtap_pcap_encap_to_wtap_encap)                                                           \
+	X(wtap_pcap_file_type_subtype)                                                             \
+	X(wtap_pcap_nsec_file_type_subtype)                                                        \
 	X(wtap_pcapng_file_type_subtype)                                                           \
 	X(wtap_read)                                                                               \
 	X(wtap_rec_cleanup)                                                                        \
