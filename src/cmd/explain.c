@@ -92,8 +92,11 @@ static int read_interface(struct explaining *e)
 		.duration_ns = e->options.duration_ns,
 	};
 	struct why why;
-	int r = explain_live_follow(&live, &why);
+	int r;
 
+	/* As tcpdump does: whoever starts what is to be seen can wait for it. */
+	SAY(e, "listening on %s", e->options.interface);
+	r = explain_live_follow(&live, &why);
 	e->dropped = live.dropped;
 	if (r == -ENOMEM)
 		return no_memory(e);
@@ -244,7 +247,8 @@ static void fill_model(struct explaining *e)
 		return;
 	model->packets += explain_input_text_segments(e->input);
 	model->lines_unclear = explain_input_text_unclear(e->input);
-	model->no_times = !explain_input_has_times(e->input);
+	model->no_times = explain_input_text_segments(e->input) > 0 &&
+			  !explain_input_has_times(e->input);
 }
 
 /* ---- ladders */

@@ -26,7 +26,7 @@ static const char *option_text(enum finding_option option)
 		[OPTION_CLIENT_DID_NOT] = "off, the client did not offer them",
 		[OPTION_SERVER_DID_NOT] = "off, the server did not agree",
 		[OPTION_NEITHER] = "offered by neither end",
-		[OPTION_UNKNOWN] = "unknown, no SYN was captured",
+		[OPTION_UNKNOWN] = "unknown",
 	};
 
 	return texts[option];
@@ -34,6 +34,15 @@ static const char *option_text(enum finding_option option)
 
 static void put_options(const struct screen *screen, const struct finding *finding)
 {
+	if (finding_timestamps(finding) == OPTION_UNKNOWN &&
+	    finding_sack(finding) == OPTION_UNKNOWN &&
+	    finding_window_scale(finding) == OPTION_UNKNOWN) {
+		explain_say(screen, STYLE_PLAIN, INDENT,
+			    "%*stimestamps, selective acknowledgements and window scaling unknown: "
+			    "no SYN was captured",
+			    INDENT, "");
+		return;
+	}
 	explain_say(screen, STYLE_PLAIN, INDENT,
 		    "%*stimestamps %s; selective acknowledgements %s; window scaling %s", INDENT,
 		    "", option_text(finding_timestamps(finding)),

@@ -186,7 +186,11 @@ static char *address_of(const struct explain_names *names, const struct tcp_endp
 static int make(struct drawing *drawing, const struct connection *connection,
 		const struct explain_names *names, size_t rows)
 {
-	struct exchange *exchange = connection_exchange(connection, "client", "server", rows);
+	/* Where the opening was not captured, the two trackers may guess differently who is who. */
+	bool turned = !tcp_endpoint_equal(&connection->end[TRACK_CLIENT].endpoint,
+					  &drawing->finding.end[TRACK_CLIENT].endpoint);
+	struct exchange *exchange = connection_exchange(connection, turned ? "server" : "client",
+							turned ? "client" : "server", rows);
 
 	if (!exchange)
 		return -ENOMEM;

@@ -19,6 +19,8 @@
 /* A connection that is over is told when it has been quiet for so long: a last ACK that was lost
  * shows after 200 ms (TCP_RTO_MIN, include/net/tcp.h). */
 #define QUIET_NS (2 * NS_PER_S)
+/* More than packets take from the kernel to us. */
+#define REST_NS (NS_PER_S / 4)
 
 /* ---- kept segments */
 
@@ -210,17 +212,17 @@ static int follow(struct loop *loop, struct why *why)
 	return r;
 }
 
-/* What the kernel has for us by now still counts, but no more: a busy interface has no end. */
+/* What has passed by now still counts: the kernel hands packets over some time later, a block at a
+ * time (capture/live.c). No more than that, since a busy interface has no end. */
 static int take_rest(struct explain_live *live, struct why *why)
 {
-	int64_t until_ns = clock_now_ns() + NS_PER_S / 2;
-	uint64_t before;
-	int r;
+	struct pollfd fd = {.fd = capture_live_fd(live->from), .events = POLLIN};
+	int64_t until_ns = clock_now_ns() + REST_NS, left_ns;
+	int r = 0;
 
-	do {
-		before = live->decoder->packets;
-		r = feed(live, why);
-	} while (r == 0 && live->decoder->packets > before && clock_now_ns() < until_ns);
+	while (r == 0 && (left_ns = until_ns - clock_now_ns()) > 0)
+		if (poll(&fd, 1, (int)(left_ns / NS_PER_MS) + 1) > 0)
+			r = feed(live, why);
 	return r;
 }
 

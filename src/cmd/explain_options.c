@@ -128,9 +128,7 @@ static int read_filter(const struct invocation *call, struct explain_options *op
 static int read_paths(const struct invocation *call, struct explain_options *options,
 		      size_t operands)
 {
-	const char *path;
-
-	for (size_t i = 0; (path = invocation_text_at(call, "read", i)); i++)
+	while (invocation_text_at(call, "read", options->path_count))
 		options->path_count++;
 	options->paths = calloc(options->path_count + operands + 1, sizeof(*options->paths));
 	if (!options->paths)

@@ -187,7 +187,7 @@ static int open_pipe(struct explain_source *source, int fd, bool again,
 int explain_source_open(struct explain_source *source, bool again, struct tcpdump_text *meaning,
 			struct why *why)
 {
-	struct stat status;
+	struct stat status = {0};
 	int fd, r;
 
 	if (source->spool >= 0)
