@@ -159,6 +159,19 @@ says() {
 	is 'length == 1 and (.[0] | .[.closed_first]) == "10.41.147.237:5000"'
 }
 
+@test "a text without times, and one with names" {
+	article
+	sed 's/^[0-9:.]* //' both.txt >timeless.txt
+	explained 0 timeless.txt
+	is 'length == 1 and (.[0] | .closed_first == "both" and .first == null and .client_state_since == null)'
+	"$CONTEST" explain timeless.txt | grep -q 'the text has no times'
+	sed 's/10\.51\.31\.141\.1063/client.example.1063/g; s/10\.51\.31\.140\.5000/www.http/g' both.txt >names.txt
+	explained 0 names.txt --connection www:http
+	is 'length == 1 and (.[0] | .closed_first == "both" and .client == "client.example:1063" and .server == "www:http")'
+	"$CONTEST" explain names.txt --connection 1 | grep -q '^ *client.example:1063 *www:http$'
+	follows_schema
+}
+
 # ---- captures
 
 @test "what the lab knows to have happened" {

@@ -69,8 +69,10 @@ static int read_files(struct explaining *e)
 	struct why why;
 	int n = 0, r = 0;
 
-	while (r == 0 && (n = explain_input_next(e->input, segments, BATCH, &why)) > 0)
+	while (r == 0 && (n = explain_input_next(e->input, segments, BATCH, &why)) > 0) {
+		e->output.timeless = !explain_input_has_times(e->input);
 		r = flows_feed(e->flows, segments, (size_t)n);
+	}
 	if (r < 0)
 		return no_memory(e);
 	if (n < 0) {

@@ -39,7 +39,7 @@ static void put_options(const struct screen *screen, const struct finding *findi
 	    finding_window_scale(finding) == OPTION_UNKNOWN) {
 		explain_say(screen, STYLE_PLAIN, INDENT,
 			    "%*stimestamps, selective acknowledgements and window scaling unknown: "
-			    "no SYN was captured",
+			    "not both SYNs were captured",
 			    INDENT, "");
 		return;
 	}

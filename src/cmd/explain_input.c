@@ -219,7 +219,7 @@ static size_t take_lines(struct explain_input *input, struct explain_text *text,
 			explain_source_name(&input->places[input->at].source));
 		note_damage(input, &why);
 	}
-	if (count < room && tcpdump_text_has_times(input->meaning))
+	if (tcpdump_text_has_times(input->meaning))
 		input->any_times = true;
 	return count;
 }

@@ -37,7 +37,7 @@ const struct explain_decoder *explain_input_decoder(const struct explain_input *
 /* Segments of texts, and lines of theirs that were not understood. */
 uint64_t explain_input_text_segments(const struct explain_input *input);
 uint64_t explain_input_text_unclear(const struct explain_input *input);
-/* False when all there is is a text without times. */
+/* False as long as all that was read is a text without times. */
 bool explain_input_has_times(const struct explain_input *input);
 
 /* Whether a signal ended the reading. */

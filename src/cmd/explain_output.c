@@ -142,9 +142,24 @@ static int show(struct explain_output *output, const struct finding *finding)
 	return output->ladders ? explain_ladders_choose(output->ladders, finding) : 0;
 }
 
-int explain_output_tell(void *context, const struct finding *finding)
+/* Of a text without times, in which all segments have the same: nothing is known of when. */
+static void forget_times(struct finding *finding)
 {
-	struct explain_output *output = context;
+	for (size_t i = 0; i < 2; i++) {
+		struct finding_end *end = &finding->end[i];
+
+		end->since_ns = end->last_ns = FINDING_TIME_UNKNOWN;
+		end->fin_ns = end->fin_acked_ns = FINDING_TIME_UNKNOWN;
+	}
+	finding->rst.at_ns = FINDING_TIME_UNKNOWN;
+	finding->first_ns = finding->last_ns = FINDING_TIME_UNKNOWN;
+	finding->reused_after_ns = FINDING_TIME_UNKNOWN;
+	finding->handshake_ns = 0;
+	finding->fin_interval_count = 0;
+}
+
+static int tell(struct explain_output *output, const struct finding *finding)
+{
 	bool troubled;
 	int r;
 
@@ -158,6 +173,18 @@ int explain_output_tell(void *context, const struct finding *finding)
 	if (r == 0 && (troubled || !output->options->problems))
 		r = show(output, finding);
 	return r;
+}
+
+int explain_output_tell(void *context, const struct finding *finding)
+{
+	struct explain_output *output = context;
+	struct finding timeless;
+
+	if (!output->timeless)
+		return tell(output, finding);
+	timeless = *finding;
+	forget_times(&timeless);
+	return tell(output, &timeless);
 }
 
 void explain_output_end(struct explain_output *output, const char *command)

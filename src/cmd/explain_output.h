@@ -23,6 +23,7 @@ struct explain_output {
 	struct explain_problems *problems; /* (owned) for --problems */
 	struct explain_ladders *ladders;   /* (owned) for --ladder and --svg */
 	const struct flows *flows;	   /* (borrowed) who tells */
+	bool timeless;			   /* nothing that was read so far has a time */
 	uint64_t told;			   /* listed, or found to be beyond --limit */
 	uint64_t troubled;		   /* connections with a problem */
 };
