@@ -112,6 +112,7 @@ static size_t make_segments(const uint8_t *data, size_t size, struct segment *re
 /* ---- what is told */
 
 struct told {
+	bool words;		  /* said of each */
 	struct finding *findings; /* (owned) */
 	size_t count;
 	struct summary summary;
@@ -152,7 +153,8 @@ static int tell(void *context, const struct finding *finding)
 	struct told *told = context;
 
 	check_finding(finding);
-	check_words(finding);
+	if (told->words)
+		check_words(finding);
 	told->findings = reallocarray(told->findings, told->count + 1, sizeof(*finding));
 	CHECK(told->findings);
 	told->findings[told->count++] = *finding;
@@ -181,7 +183,7 @@ static void run(const struct flows_plan *plan, const struct segment *segments, s
 	struct flows *flows;
 	struct flows_sums sums;
 
-	*ret = (struct told){0};
+	*ret = (struct told){.words = plan->history && !plan->max_connections};
 	flows = flows_new(plan, tell, ret);
 	CHECK(flows);
 	for (size_t at = 0; at < count; at += piece) {
@@ -218,18 +220,34 @@ static void check_same(const struct told *a, const struct told *b)
 	}
 }
 
+/* SYNs with another number that were not answered: flows remembers the last one only, so what
+ * belongs to the connection that one of them opens may be less than the tracker finds. */
+static bool has_strays(const struct tracker *tracker)
+{
+	for (size_t i = 0; i < tracker_count(tracker); i++) {
+		const struct connection *connection = tracker_connection(tracker, i);
+
+		for (size_t j = 0; j < connection->count; j++)
+			if (connection->segments[j].role == ROLE_STRAY)
+				return true;
+	}
+	return false;
+}
+
 /* The tracker, which keeps all segments, comes to the same. */
 static void check_tracker(const struct segment *segments, size_t count, const struct told *told)
 {
 	struct tracker *tracker = tracker_new();
 	struct dedup dedup = {0};
+	bool strays;
 
 	CHECK(tracker);
 	for (size_t i = 0; i < count; i++)
 		if (!dedup_is_copy(&dedup, &segments[i]))
 			CHECK(tracker_feed(tracker, &segments[i], NULL) == 0);
 	CHECK(tracker_count(tracker) == told->count);
-	for (size_t i = 0; i < told->count; i++) {
+	strays = has_strays(tracker);
+	for (size_t i = 0; !strays && i < told->count; i++) {
 		const struct connection *connection = tracker_connection(tracker, i);
 		const struct finding *finding = &told->findings[i];
 
