@@ -26,7 +26,8 @@ void flow_release(struct flow *flow)
 		return;
 	free(rare->machine.holes);
 	free(rare->intervals);
-	free(rare->stray);
+	free(rare->stray[0]);
+	free(rare->stray[1]);
 	free(rare->times);
 	free(rare);
 	flow->machine.rare = NULL;

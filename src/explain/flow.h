@@ -97,10 +97,9 @@ struct flow_intervals {
 
 /* A SYN that is not of this connection: if it is answered, it is of the next one. */
 struct flow_stray {
-	struct segment syn; /* the first of them */
+	struct segment syn, last; /* the first and the last of them */
 	uint32_t count;
-	int64_t last_ns, last_before_ns; /* of its sender: with it and without */
-	unsigned from;
+	int64_t without_ns;  /* its sender's last segment but for them */
 	bool ignored_before; /* newer_syn_ignored without it */
 };
 
@@ -126,7 +125,7 @@ struct flow_rare {
 		bool any, ends;
 	} rst;
 	struct flow_intervals *intervals; /* (owned) */
-	struct flow_stray *stray;	  /* (owned) */
+	struct flow_stray *stray[2];	  /* (owned) of each end, its last */
 	int64_t *times;			  /* (owned) FLOW_TIMES of them when FLOW_WIDE */
 	struct flow_reuse before;
 	uint64_t behind; /* number; 0: not kept here */
@@ -241,9 +240,9 @@ int64_t flow_last_ns(const struct flow *flow, const struct flow_close *close);
 /* A segment of the connection, sent by @from. 0 or -ENOMEM. */
 int flow_take(struct flows *flows, uint32_t id, unsigned from, const struct segment *segment);
 
-/* A repetition of a SYN, @count of them, the last at @last_ns. */
+/* The client's SYN again, @count times, the last time as @syn. */
 int flow_take_syns_again(struct flows *flows, uint32_t id, const struct segment *syn,
-			 uint32_t count, int64_t last_ns);
+			 uint32_t count);
 
 /* When an end entered its state, or FINDING_TIME_UNKNOWN. */
 int64_t flow_since(const struct flow *flow, const struct flow_close *close, unsigned end);

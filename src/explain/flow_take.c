@@ -112,16 +112,26 @@ static void release_holes(struct flow *flow)
 	flow->machine.rare->holes = NULL;
 }
 
+static bool is_stray_syn(const struct taking *t)
+{
+	return t->role == ROLE_STRAY &&
+	       (t->s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
+}
+
 static int note_count(struct taking *t)
 {
 	struct flow *flow = t->flow;
 	int64_t last_ns = flow_time(flow, t->close, FLOW_LAST + t->from);
 	unsigned various = FLOW_VARIOUS_0 << t->from;
+	struct flow_stray *stray = flow->machine.rare ? flow_rare_of(flow)->stray[t->from] : NULL;
 
 	if (!count_up(&flow->packets[t->from], 1, flow, t->from, false))
 		return -ENOMEM;
 	if (t->s->time_ns > last_ns)
 		flow_set_time(flow, t->close, FLOW_LAST + t->from, t->s->time_ns);
+	if (stray && !(is_stray_syn(t) && t->s->seq == stray->syn.seq) &&
+	    t->s->time_ns > stray->without_ns)
+		stray->without_ns = t->s->time_ns;
 	if (t->role == ROLE_RST || t->role == ROLE_ILLEGAL)
 		return 0;
 	if (!flow->ttl[t->from])
@@ -202,27 +212,26 @@ static int note_rst(struct taking *t)
 static int note_stray(struct taking *t)
 {
 	struct flow_rare *rare = flow_need_rare(t->flow);
-	struct flow_stray *stray = rare ? rare->stray : NULL;
+	struct flow_stray *stray = rare ? rare->stray[t->from] : NULL;
 	bool ignored = t->close->newer_syn_ignored;
 
 	if (!rare)
 		return -ENOMEM;
 	t->close->newer_syn_ignored = true;
-	if (stray && stray->from == t->from && stray->syn.seq == t->s->seq) {
+	if (stray && stray->syn.seq == t->s->seq) {
 		increase(&stray->count);
-		stray->last_ns = t->s->time_ns;
+		stray->last = *t->s;
+		stray->last.payload = NULL;
 		return 0;
 	}
 	if (!stray)
-		stray = rare->stray = malloc(sizeof(*stray));
+		stray = rare->stray[t->from] = malloc(sizeof(*stray));
 	if (!stray)
 		return -ENOMEM;
 	*stray = (struct flow_stray){
 		.syn = *t->s,
 		.count = 1,
-		.last_ns = t->s->time_ns,
-		.last_before_ns = t->last_before_ns,
-		.from = t->from,
+		.without_ns = t->last_before_ns,
 		.ignored_before = ignored,
 	};
 	stray->syn.payload = NULL;
@@ -283,14 +292,13 @@ static void note_first_fin(struct taking *t)
 
 static int note_role(struct taking *t)
 {
-	bool bare_syn = (t->s->flags & (TCP_FLAG_SYN | TCP_FLAG_ACK)) == TCP_FLAG_SYN;
 	struct flow_rare *rare;
 
 	switch (t->role) {
 	case ROLE_RST:
 		return note_rst(t);
 	case ROLE_STRAY:
-		return bare_syn ? note_stray(t) : 0;
+		return is_stray_syn(t) ? note_stray(t) : 0;
 	case ROLE_FIN_REPEATED:
 		return t->news.fin_repeated ? note_fin_repeated(t) : 0;
 	case ROLE_KEEPALIVE:
@@ -322,7 +330,7 @@ static int note_data(struct taking *t)
 {
 	struct flow_rare *rare = flow_rare_of(t->flow);
 
-	if (rare && t->role != ROLE_ILLEGAL)
+	if (rare && t->role != ROLE_ILLEGAL && t->role != ROLE_STRAY)
 		rare->end[!t->from].unanswered_keepalives = 0;
 	if (!count_up(&t->flow->bytes[t->from], t->news.added, t->flow, t->from, true))
 		return -ENOMEM;
@@ -391,7 +399,7 @@ static bool moved(const struct taking *t, const int state[2])
 {
 	const struct machine_end *end = t->flow->machine.end;
 
-	return t->news.fin || t->close->state[0] != state[0] + 1 ||
+	return t->news.fin || t->news.fin_acked || t->close->state[0] != state[0] + 1 ||
 	       t->close->state[1] != state[1] + 1 || t->fin_acked[0] != end[0].fin_acked ||
 	       t->fin_acked[1] != end[1].fin_acked;
 }
@@ -489,16 +497,14 @@ int flow_take(struct flows *flows, uint32_t id, unsigned from, const struct segm
 }
 
 int flow_take_syns_again(struct flows *flows, uint32_t id, const struct segment *syn,
-			 uint32_t count, int64_t last_ns)
+			 uint32_t count)
 {
-	struct segment again = *syn;
 	struct flow *flow = flow_at(flows, id);
 	int r;
 
 	if (!count)
 		return 0;
-	again.time_ns = last_ns;
-	r = flow_take(flows, id, TRACK_CLIENT, &again);
+	r = flow_take(flows, id, TRACK_CLIENT, syn);
 	if (r < 0)
 		return r;
 	/* The rest are like this one, so that all they do is count. */

@@ -477,34 +477,30 @@ static int open_flow(struct flows *flows, const struct segment *first, uint32_t 
 /* --- placing --- */
 
 /* A stray SYN was answered: what it opens is new, and the strays move over. */
-static int promote(struct flows *flows, const struct segment *s, uint32_t newest, uint32_t *ret,
-		   int *ret_told)
+static int promote(struct flows *flows, const struct segment *s, unsigned from, uint32_t newest,
+		   uint32_t *ret, int *ret_told)
 {
 	struct flow *old = flow_at(flows, newest);
-	struct flow_rare *rare = flow_rare_of(old);
 	struct flow_close *close = flow_close_at(flows, newest);
-	struct flow_stray *stray = rare->stray;
-	struct segment first;
+	struct flow_stray **place = &flow_rare_of(old)->stray[from], *stray = *place;
+	struct segment first, last;
 	uint32_t count;
-	int64_t last_ns;
 	int r;
 
-	if (!stray || stray->syn.seq != s->ack - 1 ||
-	    !tcp_endpoint_equal(&stray->syn.source, &s->target))
+	if (!stray || stray->syn.seq != s->ack - 1)
 		return open_flow(flows, s, newest, true, ret, ret_told);
 	first = stray->syn;
 	count = stray->count;
-	last_ns = stray->last_ns;
-	old->packets[stray->from] -= count;
+	last = stray->last;
+	old->packets[from] -= count;
 	close->newer_syn_ignored = stray->ignored_before;
-	if (flow_time(old, close, FLOW_LAST + stray->from) == last_ns)
-		flow_set_time(old, close, FLOW_LAST + stray->from, stray->last_before_ns);
+	flow_set_time(old, close, FLOW_LAST + from, stray->without_ns);
 	free(stray);
-	rare->stray = NULL;
+	*place = NULL;
 	r = open_flow(flows, &first, newest, true, ret, ret_told);
 	if (r == 0)
 		r = flow_take(flows, *ret, TRACK_CLIENT, &first);
-	return r < 0 ? r : flow_take_syns_again(flows, *ret, &first, count - 1, last_ns);
+	return r < 0 ? r : flow_take_syns_again(flows, *ret, &last, count - 1);
 }
 
 /* Of a connection that is being opened and the one before it on the pair, whose segment it is. */
@@ -543,7 +539,7 @@ static int place(struct flows *flows, const struct segment *s, const struct key 
 		place_tell_old(&flow->machine, from, s);
 		return open_flow(flows, s, newest, true, ret, ret_told);
 	case PLACE_PROMOTE:
-		return promote(flows, s, newest, ret, ret_told);
+		return promote(flows, s, !from, newest, ret, ret_told);
 	case PLACE_HERE:
 		break;
 	}

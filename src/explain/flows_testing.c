@@ -75,7 +75,7 @@ static void say(struct talk *talk, unsigned who, uint8_t flags, uint32_t length)
 		.payload_length = length,
 	};
 
-	talk->now_ns += flows_random(talk->seed) % (20 * MS_NS);
+	talk->now_ns += 1 + flows_random(talk->seed) % (20 * MS_NS);
 	s.time_ns = talk->now_ns;
 	s.ip_id = (uint16_t)(flows_random(talk->seed) | 1);
 	s.options.has_timestamps = flags & TCP_FLAG_SYN;
@@ -150,15 +150,18 @@ static void go_on(struct talk *talk)
 	}
 }
 
-/* Neighbours change places now and then. */
+/* Neighbours change places now and then; the clock goes on. */
 static void disorder(struct capture *capture, uint64_t *seed)
 {
 	for (size_t i = 1; i < capture->count; i++) {
 		struct segment moved = capture->segments[i];
+		int64_t time_ns = moved.time_ns;
 
 		if (flows_random(seed) % 20)
 			continue;
+		moved.time_ns = capture->segments[i - 1].time_ns;
 		capture->segments[i] = capture->segments[i - 1];
+		capture->segments[i].time_ns = time_ns;
 		capture->segments[i - 1] = moved;
 	}
 }
@@ -227,7 +230,10 @@ void capture_nonsense(struct capture *capture, uint64_t seed, size_t count, unsi
 			s.ack = flows_random(&seed) << 1;
 		if (flows_random(&seed) % 200 == 0)
 			s.payload_length = flows_random(&seed);
-		now_ns += (int64_t)(flows_random(&seed) % 100) - 10;
+		/* Of strays only the first and the last are kept; let the others be like them. */
+		if (s.flags == TCP_FLAG_SYN)
+			s.payload_length = 0;
+		now_ns += 1 + flows_random(&seed) % 100;
 		s.time_ns = now_ns;
 		capture_add(capture, &s);
 	}

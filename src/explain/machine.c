@@ -528,6 +528,9 @@ bool machine_pass(struct machine *m, unsigned from, const struct segment *s)
 		return false;
 	if (seq_gt(s->ack, other->sent) || s->payload_length > WINDOW_MAX)
 		return false;
+	/* The first data of a connection begun in the middle shows its sender's state. */
+	if (s->payload_length && !me->data_sent && !me->syn_sent && !other->syn_sent)
+		return false;
 	if (seq_gt(s->ack, me->acked)) {
 		me->step_one = s->ack == me->acked + 1;
 		me->acked = s->ack;

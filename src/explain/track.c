@@ -116,6 +116,25 @@ static struct story *place_between(struct story *opening, struct story *old,
 	return !fits(opening, s) && fits(old, s) ? old : opening;
 }
 
+/* A SYN of the end that @answer answers, and which is not of the connection. */
+static bool is_stray_syn(const struct tracked_segment *tracked, const struct segment *answer)
+{
+	return tracked->role == ROLE_STRAY && place_is_syn(&tracked->segment) &&
+	       !place_is_syn_ack(&tracked->segment) &&
+	       tcp_endpoint_equal(&tracked->segment.source, &answer->target);
+}
+
+/* Where the strays begin that the SYN-ACK answers: behind the last one with another number. */
+static size_t first_answered(const struct connection *old, const struct segment *answer)
+{
+	size_t at = old->count;
+
+	while (at > 0 && !(is_stray_syn(&old->segments[at - 1], answer) &&
+			   old->segments[at - 1].segment.seq != answer->ack - 1))
+		at--;
+	return at;
+}
+
 /*
  * A stray SYN was answered: what it opens is new. The strays move over, unless something is
  * still under way that refers to them by place.
@@ -124,7 +143,7 @@ static struct story *promote(struct tracker *tracker, const struct segment *s, s
 {
 	struct connection *old = &tracker->stories[newest]->connection;
 	struct story *story;
-	size_t kept = 0;
+	size_t kept;
 
 	story = open_story(tracker, s, newest);
 	if (!story)
@@ -132,7 +151,8 @@ static struct story *promote(struct tracker *tracker, const struct segment *s, s
 	story_settle(tracker->stories[newest]);
 	if (tracker->stories[newest]->arrived < tracker->stories[newest]->pending_count)
 		return story;
-	for (size_t i = 0; i < old->count; i++) {
+	kept = first_answered(old, s);
+	for (size_t i = kept; i < old->count; i++) {
 		struct tracked_segment *tracked = &old->segments[i];
 		struct segment_passage passage = {
 			.lost = tracked->lost,
@@ -140,9 +160,7 @@ static struct story *promote(struct tracker *tracker, const struct segment *s, s
 			.delivered_ns = tracked->delivered_ns,
 		};
 
-		if (tracked->role == ROLE_STRAY && tracked->segment.seq == s->ack - 1 &&
-		    tcp_endpoint_equal(&tracked->segment.source, &s->target) &&
-		    place_is_syn(&tracked->segment) && story_reserve(story) == 0)
+		if (is_stray_syn(tracked, s) && story_reserve(story) == 0)
 			story_take(story, &tracked->segment, tracked->index, &passage);
 		else
 			old->segments[kept++] = *tracked;
