@@ -6,7 +6,6 @@
 #include "observe/testnet.h"
 
 #include <ctype.h>
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
@@ -18,163 +17,13 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/netns.h"
+#include "observe/every_state.h"
 #include "observe/sockdiag.h"
 #include "observe/socket_filter.h"
 #include "tcp/state.h"
 
-/* ---- the sockets */
-
 static struct sockdiag *diag;
 static struct mnl_socket *raw;
-static uint16_t next_port = 40000;
-
-/* A socket bound to @address:@port (0: any). */
-static int bound_to(const char *address, uint16_t port)
-{
-	struct tcp_endpoint at = {.port = port};
-	struct sockaddr_storage name;
-	socklen_t length;
-	int fd;
-
-	assert_int_equal(tcp_address_parse(address, &at.address), 0);
-	tcp_endpoint_to_sockaddr(&at, &name, &length);
-	fd = socket(at.address.family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&name, length), 0);
-	return fd;
-}
-
-static int listener_at(const char *address, uint16_t port)
-{
-	int fd = bound_to(address, port);
-
-	assert_int_equal(listen(fd, 64), 0);
-	return fd;
-}
-
-/* AF_INET6, at ::ffff:127.0.0.1 */
-static int mapped_listener_at(uint16_t port)
-{
-	struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-	int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &at.sin6_addr), 1);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(fd, 64), 0);
-	return fd;
-}
-
-struct ends {
-	int client, server;
-};
-
-/* From @from to the listener, at @to. */
-static struct ends connection(int listener, const char *from, const char *to)
-{
-	struct ends ends = {.client = bound_to(from, next_port++)};
-
-	connect_to(ends.client, to, port_of(listener));
-	ends.server = accept(listener, NULL, NULL);
-	assert_true(ends.server >= 0);
-	return ends;
-}
-
-static void time_wait(int listener, const char *from, const char *to, bool at_server)
-{
-	struct ends ends = connection(listener, from, to);
-	int first = at_server ? ends.server : ends.client;
-	int second = at_server ? ends.client : ends.server;
-
-	close(first);
-	read_end(second);
-	close(second);
-}
-
-/* Until nothing more goes into it: a FIN then has to wait. */
-static void fill(int fd)
-{
-	static const char bytes[65536];
-
-	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
-		;
-	assert_int_equal(errno, EAGAIN);
-}
-
-static void make_rare_states(int listener)
-{
-	struct ends ends = connection(listener, "127.0.0.1", "127.0.0.1");
-
-	/* FIN-WAIT-1 towards ESTABLISHED. */
-	fill(ends.client);
-	assert_int_equal(shutdown(ends.client, SHUT_WR), 0);
-	/* CLOSING towards FIN-WAIT-2. */
-	ends = connection(listener, "127.0.0.1", "127.0.0.1");
-	fill(ends.client);
-	assert_int_equal(shutdown(ends.client, SHUT_WR), 0);
-	assert_int_equal(shutdown(ends.server, SHUT_WR), 0);
-	/* LAST-ACK towards FIN-WAIT-2. */
-	ends = connection(listener, "127.0.0.1", "127.0.0.1");
-	assert_int_equal(shutdown(ends.client, SHUT_WR), 0);
-	read_end(ends.server);
-	fill(ends.server);
-	close(ends.server);
-}
-
-/* SYN-SENT: the second one finds no room. SYN-RECEIVED: the listener waits for data. */
-static void make_opening_states(void)
-{
-	int busy = bound_to("127.0.0.1", 5010), seconds = 200, waiting;
-	int late = bound_to("127.0.0.2", next_port++);
-	struct sockaddr_in at = {.sin_family = AF_INET,
-				 .sin_port = htons(5010),
-				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-
-	assert_int_equal(listen(busy, 0), 0);
-	connect_to(bound_to("127.0.0.2", next_port++), "127.0.0.1", 5010);
-	assert_int_equal(fcntl(late, F_SETFL, O_NONBLOCK), 0);
-	assert_int_equal(connect(late, (struct sockaddr *)&at, sizeof(at)), -1);
-	assert_int_equal(errno, EINPROGRESS);
-	for (int i = 0; i < 2; i++) {
-		waiting = listener_at(i == 0 ? "127.0.0.1" : "::", (uint16_t)(5011 + i));
-		assert_int_equal(setsockopt(waiting, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
-					    sizeof(seconds)),
-				 0);
-		connect_to(bound_to("127.0.0.3", next_port++), "127.0.0.1", port_of(waiting));
-	}
-}
-
-/* Left open until the program ends. */
-static void make_sockets(void)
-{
-	int v4 = listener_at("0.0.0.0", 5000), v6 = listener_at("::1", 5001),
-	    both = listener_at("::", 5002), one = listener_at("127.0.0.1", 80),
-	    mapped = mapped_listener_at(5004);
-	struct ends ends;
-
-	for (int i = 0; i < 3; i++) {
-		connection(v4, "127.0.0.1", "127.0.0.1");
-		connection(v4, "127.0.0.2", "127.9.0.1");
-		connection(v6, "::1", "::1");
-		connection(both, "127.0.0.4", "127.0.0.1");
-	}
-	connection(both, "::1", "::1");
-	connection(mapped, "127.0.0.1", "127.0.0.1");
-	time_wait(v4, "127.0.0.1", "127.0.0.1", false);
-	time_wait(v6, "::1", "::1", false);
-	time_wait(both, "127.0.0.1", "127.9.0.2", true);
-	time_wait(one, "127.0.0.5", "127.0.0.1", true);
-	time_wait(mapped, "127.0.0.5", "127.0.0.1", true);
-	ends = connection(one, "127.0.0.1", "127.0.0.1");
-	close(ends.client); /* FIN-WAIT-2, a minisock, towards CLOSE-WAIT */
-	ends = connection(both, "127.0.0.1", "127.0.0.1");
-	close(ends.server);
-	bound_to("127.0.0.1", 6000);
-	bound_to("::1", 6001);
-	make_rare_states(v4);
-	make_opening_states();
-}
 
 /* ---- sets of sockets: a line for each, in order */
 
@@ -200,6 +49,7 @@ static int compare_rows(const void *a, const void *b)
 
 	if (one->state != other->state)
 		return one->state - other->state;
+	/* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): padding is set to 0, too. */
 	return memcmp(&one->key, &other->key, sizeof(one->key));
 }
 
@@ -513,16 +363,26 @@ static void compare(const char *text, const char *what, const struct rows *want,
 	fail_msg("%s", text);
 }
 
+/* Whether what was found at first is not there any more: TIME-WAIT ends some time. */
+static bool changed(const struct socket_filter *filter, struct rows *rows)
+{
+	struct rows now = matched(filter);
+	bool r = !same_rows(rows, &now);
+
+	*rows = now;
+	return r;
+}
+
 /* @exact: the kernel has done it all. */
-static void check_dump(const char *text, bool exact)
+static void check_dump(const char *text, bool both, bool exact)
 {
 	struct socket_filter *filter = parse(text);
 	struct rows want = matched(filter), got;
 
-	got = dumped(filter, true, !exact);
-	compare(text, "with bytecode", &want, &got);
-	got = dumped(filter, false, !exact);
-	compare(text, "with bytecode, by family", &want, &got);
+	do {
+		got = dumped(filter, both, !exact);
+	} while (!same_rows(&want, &got) && changed(filter, &want));
+	compare(text, both ? "with bytecode" : "with bytecode, by family", &want, &got);
 	socket_filter_free(filter);
 }
 
@@ -534,13 +394,14 @@ static void test_kernel(void **state)
 	(void)state;
 	NEEDS_NAMESPACE();
 	seed = 2463534242;
-	for (int i = 0; i < 600; i++) {
+	for (int i = 0; i < 400; i++) {
 		struct socket_filter *filter;
 		const void *code;
 		struct rows rows;
 
 		make_filter(text, false, chance(2));
-		check_dump(text, false);
+		check_dump(text, true, false);
+		check_dump(text, false, false);
 		filter = parse(text);
 		with_code += socket_filter_bytecode(filter, &code) > 0;
 		rows = matched(filter);
@@ -548,8 +409,8 @@ static void test_kernel(void **state)
 		socket_filter_free(filter);
 	}
 	/* They say something, and not nothing. */
-	assert_true(with_code > 200);
-	assert_true(found > 200);
+	assert_true(with_code > 150);
+	assert_true(found > 150);
 }
 
 /* States before, and conditions that the kernel knows: nothing is left to us. */
@@ -583,11 +444,11 @@ static void test_kernel_alone(void **state)
 	(void)state;
 	NEEDS_NAMESPACE();
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
-		check_dump(texts[i], true);
+		check_dump(texts[i], i % 2, true);
 	seed = 88675123;
-	for (int i = 0; i < 300; i++) {
+	for (int i = 0; i < 200; i++) {
 		make_filter(text, true, chance(2));
-		check_dump(text, true);
+		check_dump(text, i % 2, true);
 	}
 }
 
@@ -656,14 +517,17 @@ static struct tcp_endpoint read_endpoint(char *text)
 /* "STATE 0 0 LOCAL PEER"; without the first when there is one state only. */
 static void read_line(char *line, struct rows *rows, bool *no_states)
 {
-	char *fields[8], *save = NULL, *field = strtok_r(line, " ", &save);
+	char *fields[8] = {NULL}, *save = NULL, *field = strtok_r(line, " ", &save);
 	int state = 0;
 	size_t n = 0;
 	struct tcp_key key;
 
 	for (; field && n < ARRAY_SIZE(fields); field = strtok_r(NULL, " ", &save))
 		fields[n++] = field;
-	assert_true(n >= 4);
+	if (n < 4) {
+		fail_msg("a line of ss with %zu words", n);
+		return;
+	}
 	if (isalpha((unsigned char)*fields[0])) {
 		assert_true(n >= 5);
 		state = tcp_state_parse(fields[0]);
@@ -705,24 +569,32 @@ static void as_ss_sees_it(struct rows *rows, bool no_states)
 	sort_rows(rows);
 }
 
-static void check_ss(const char *text)
+static void compare_with_ss(const char *text, const struct socket_filter *filter)
 {
 	static char printed[65536];
+	struct rows whole = matched(filter), want, got;
+	bool no_states;
+
+	do {
+		if (run_ss(text, printed, sizeof(printed)) != 0)
+			fail_msg("ss does not take it: %s", text);
+		got = (struct rows){0};
+		no_states = false;
+		read_ss(printed, &got, &no_states);
+		want = whole;
+		as_ss_sees_it(&want, no_states);
+	} while (!same_rows(&want, &got) && changed(filter, &whole));
+	compare(text, "ss", &want, &got);
+}
+
+static void check_ss(const char *text)
+{
 	struct socket_filter *filter = parse(text);
-	struct rows want = matched(filter), got = {0};
-	bool no_states = false;
 
 	/* No state at all is an error there, or means the default. */
-	if (socket_filter_states(filter) == 0) {
-		socket_filter_free(filter);
-		return;
-	}
+	if (socket_filter_states(filter) != 0)
+		compare_with_ss(text, filter);
 	socket_filter_free(filter);
-	if (run_ss(text, printed, sizeof(printed)) != 0)
-		fail_msg("ss does not take it: %s", text);
-	read_ss(printed, &got, &no_states);
-	as_ss_sees_it(&want, no_states);
-	compare(text, "ss", &want, &got);
 }
 
 static void test_ss(void **state)
@@ -759,7 +631,7 @@ static int set_up(void **state)
 	raw = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 	if (!raw || mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -1;
-	make_sockets();
+	make_every_state();
 	return 0;
 }
 

@@ -41,11 +41,16 @@ static const char *const state_words[] = {
 	"listen",      "fin-wait1",  "fin-wait2", "unconn",	 "syn-received", NULL,
 };
 
+static bool same_letter(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
 static size_t common_prefix(const char *a, const char *b)
 {
 	size_t n = 0;
 
-	while (a[n] && tolower((unsigned char)a[n]) == tolower((unsigned char)b[n]))
+	while (a[n] && same_letter(a[n], b[n]))
 		n++;
 	return n;
 }
@@ -66,7 +71,7 @@ static bool one_slip(const char *a, const char *b)
 		return false;
 	if (strcasecmp(a + 1, b + 1) == 0)
 		return true;
-	return a_left >= 2 && common_prefix(a, (const char[]){b[1], b[0], '\0'}) == 2 &&
+	return a_left >= 2 && same_letter(a[0], b[1]) && same_letter(a[1], b[0]) &&
 	       strcasecmp(a + 2, b + 2) == 0;
 }
 

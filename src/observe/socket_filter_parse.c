@@ -287,7 +287,7 @@ static int add_host(struct parser *parser, bool remote, bool negated,
 	struct filter_node all = {.kind = FILTER_AND, .negated = negated},
 			   host = {.kind = FILTER_HOST, .remote = remote, .network = *network},
 			   ports = {.remote = remote};
-	uint32_t one;
+	uint32_t one = 0;
 	int r = add_node(parser, &all, ret);
 
 	if (r == 0 && port != FILTER_ANY_PORT) {
@@ -427,7 +427,7 @@ static int parse_row(struct parser *parser, enum token sign,
 		     int (*parse_part)(struct parser *parser, uint32_t *ret), uint32_t *ret)
 {
 	struct filter_node above = {.kind = sign == TOKEN_OR ? FILTER_OR : FILTER_AND};
-	uint32_t first, next;
+	uint32_t first = 0, next = 0;
 	int r = parse_part(parser, &first);
 
 	*ret = first;
