@@ -254,9 +254,17 @@ static void set_ports(struct filter_node *node, enum token op, int port)
 		node->ports.high = port - 1;
 }
 
+static int add_port(struct parser *parser, bool remote, enum token op, int port, uint32_t *ret)
+{
+	struct filter_node node = {.remote = remote};
+
+	set_ports(&node, op, port);
+	return add_node(parser, &node, ret);
+}
+
 static int parse_ports(struct parser *parser, uint32_t *ret)
 {
-	struct filter_node node = {.remote = parser->token == TOKEN_DPORT};
+	bool remote = parser->token == TOKEN_DPORT;
 	enum token op;
 	char text[FILTER_SHOWN_MAX + 2];
 	size_t at;
@@ -275,31 +283,38 @@ static int parse_ports(struct parser *parser, uint32_t *ret)
 	if (port == FILTER_ANY_PORT && op > TOKEN_NE)
 		return fail(parser, parser->start,
 			    "'*' is no port that others could be compared with");
-	set_ports(&node, op, port);
 	advance(parser);
+	return add_port(parser, remote, op, port, ret);
+}
+
+static int add_network(struct parser *parser, bool remote, const struct filter_network *network,
+		       uint32_t *ret)
+{
+	struct filter_node node = {.kind = FILTER_HOST, .remote = remote, .network = *network};
+
 	return add_node(parser, &node, ret);
 }
 
-/* Both conditions below one node, that they can be negated together. */
-static int add_host(struct parser *parser, bool remote, bool negated,
-		    const struct filter_network *network, int port, uint32_t *ret)
+/* Both below a node, that they can be negated together; one alone needs none. */
+static int add_host(struct parser *parser, bool remote, const struct filter_network *network,
+		    int port, uint32_t *ret)
 {
-	struct filter_node all = {.kind = FILTER_AND, .negated = negated},
-			   host = {.kind = FILTER_HOST, .remote = remote, .network = *network},
-			   ports = {.remote = remote};
-	uint32_t one = 0;
-	int r = add_node(parser, &all, ret);
+	static const struct filter_node both = {.kind = FILTER_AND};
+	uint32_t one = 0, other = 0;
+	int r;
 
-	if (r == 0 && port != FILTER_ANY_PORT) {
-		set_ports(&ports, TOKEN_EQ, port);
-		r = add_node(parser, &ports, &one);
-		if (r == 0)
-			add_below(parser, *ret, one);
-	}
-	if (r == 0 && network->family != AF_UNSPEC) {
-		r = add_node(parser, &host, &one);
-		if (r == 0)
-			add_below(parser, *ret, one);
+	if (network->family == AF_UNSPEC)
+		return add_port(parser, remote, TOKEN_EQ, port, ret);
+	if (port == FILTER_ANY_PORT)
+		return add_network(parser, remote, network, ret);
+	r = add_node(parser, &both, ret);
+	if (r == 0)
+		r = add_port(parser, remote, TOKEN_EQ, port, &one);
+	if (r == 0)
+		r = add_network(parser, remote, network, &other);
+	if (r == 0) {
+		add_below(parser, *ret, one);
+		add_below(parser, *ret, other);
 	}
 	return r;
 }
@@ -330,7 +345,10 @@ static int parse_host(struct parser *parser, uint32_t *ret)
 		return r;
 	}
 	advance(parser);
-	return add_host(parser, remote, op == TOKEN_NE, &network, port, ret);
+	r = add_host(parser, remote, &network, port, ret);
+	if (r == 0)
+		parser->filter->nodes[*ret].negated = op == TOKEN_NE;
+	return r;
 }
 
 /* ---- what joins them */
