@@ -175,7 +175,7 @@ int capture_read(const char *path, size_t limit_packets, struct packet_list *ret
 {
 	struct packet_list list;
 	struct reader reader = {.list = &list, .why = why};
-	int r = capture_stream_open(path, &reader.stream, why);
+	int r = capture_stream_open_library(path, &reader.stream, why);
 
 	if (r < 0)
 		return r;
