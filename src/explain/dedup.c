@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdint.h>
+#include <string.h>
 
 static_assert(DEDUP_RECENT < 255 && DEDUP_BUCKETS == 256, "places and buckets are bytes");
 
@@ -9,17 +10,18 @@ static_assert(DEDUP_RECENT < 255 && DEDUP_BUCKETS == 256, "places and buckets ar
  * come sooner, but has an IP id of its own. */
 #define APART_NS 5000000
 
-static bool same_segment(const struct segment *a, const struct dedup_segment *b)
+static bool same_segment(const struct segment *a, const struct segment *b)
 {
 	return a->seq == b->seq && a->ack == b->ack && a->flags == b->flags &&
 	       a->window == b->window && a->payload_length == b->payload_length &&
-	       a->ip_id == b->ip_id && a->options.has_timestamps == b->has_timestamps &&
-	       a->options.ts_value == b->ts_value && a->options.ts_echo == b->ts_echo &&
+	       a->ip_id == b->ip_id && a->options.has_timestamps == b->options.has_timestamps &&
+	       a->options.ts_value == b->options.ts_value &&
+	       a->options.ts_echo == b->options.ts_echo &&
 	       tcp_endpoint_equal(&a->source, &b->source) &&
 	       tcp_endpoint_equal(&a->target, &b->target);
 }
 
-static bool is_copy_of(const struct segment *copy, const struct dedup_segment *first)
+static bool is_copy_of(const struct segment *copy, const struct segment *first)
 {
 	/* Unsigned: times may be anything, and then wrap. */
 	uint64_t apart = (uint64_t)copy->time_ns - (uint64_t)first->time_ns + APART_NS;
@@ -57,23 +59,10 @@ static void remember(struct dedup *dedup, const struct segment *s, uint8_t bucke
 
 	if (dedup->count >= DEDUP_RECENT)
 		forget(dedup, place);
-	*kept = (struct dedup_segment){
-		.source = s->source,
-		.target = s->target,
-		.time_ns = s->time_ns,
-		.seq = s->seq,
-		.ack = s->ack,
-		.payload_length = s->payload_length,
-		.ts_value = s->options.ts_value,
-		.ts_echo = s->options.ts_echo,
-		.window = s->window,
-		.ip_id = s->ip_id,
-		.flags = s->flags,
-		.ttl = s->ttl,
-		.has_timestamps = s->options.has_timestamps,
-		.bucket = bucket,
-		.next = dedup->buckets[bucket],
-	};
+	memcpy(&kept->segment, s, offsetof(struct segment, options.sack));
+	kept->segment.payload = NULL;
+	kept->bucket = bucket;
+	kept->next = dedup->buckets[bucket];
 	dedup->buckets[bucket] = (uint8_t)(place + 1);
 	dedup->count++;
 }
@@ -83,7 +72,7 @@ bool dedup_is_copy(struct dedup *dedup, const struct segment *segment)
 	uint8_t bucket = bucket_of(segment);
 
 	for (uint8_t at = dedup->buckets[bucket]; at; at = dedup->recent[at - 1].next)
-		if (is_copy_of(segment, &dedup->recent[at - 1]))
+		if (is_copy_of(segment, &dedup->recent[at - 1].segment))
 			return true;
 	remember(dedup, segment, bucket);
 	return false;

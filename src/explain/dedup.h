@@ -13,15 +13,9 @@
 #define DEDUP_RECENT  64
 #define DEDUP_BUCKETS 256 /* four for each that is remembered: nearly always empty or right */
 
-/* What must be the same, and what makes up for it. */
 struct dedup_segment {
-	struct tcp_endpoint source, target;
-	int64_t time_ns;
-	uint32_t seq, ack, payload_length, ts_value, ts_echo;
-	uint16_t window, ip_id;
-	uint8_t flags, ttl;
-	bool has_timestamps;
-	uint8_t bucket, next; /* the next of the bucket, plus one; 0: the last */
+	struct segment segment; /* without its SACK blocks and payload */
+	uint8_t bucket, next;	/* the next of the bucket, plus one; 0: the last */
 };
 
 /* The last segments that were not copies. Zeroed to begin with. */

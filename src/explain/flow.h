@@ -140,7 +140,7 @@ struct flow_history {
 	uint32_t times[2][4];  /* of bad checksums, gaps, repetitions, windows of 0 */
 };
 
-#define FLOW_CHUNK 16384 /* records; their hot half is 2 MiB */
+#define FLOW_CHUNK 65536 /* records: some MiB, touched as they come into use */
 
 struct flow_chunk {
 	struct flow *hot;		/* (owned) */
@@ -207,7 +207,11 @@ static inline uint64_t flow_number(const struct flow_close *close)
 	return (uint64_t)close->number_high << 32 | close->number_low;
 }
 
-/* 48 bits with a sign. */
+/* --- times: 48 bits with a sign, 39 hours either way; the lowest stands for unknown --- */
+
+#define FLOW_OFFSET_LIMIT   ((int64_t)1 << 47)
+#define FLOW_OFFSET_UNKNOWN (-FLOW_OFFSET_LIMIT)
+
 static inline int64_t flow_offset(uint32_t low, uint16_t high)
 {
 	return (int64_t)((uint64_t)(int64_t)(int16_t)high << 32 | low);
@@ -218,6 +222,81 @@ static inline int64_t flow_last_offset(const struct flow *flow, unsigned end)
 	return flow_offset(flow->last_low[end], flow->last_high[end]);
 }
 
+/* The distance from the first segment; false when a record has no room for it. */
+static inline bool flow_distance(const struct flow *flow, int64_t ns, int64_t *ret)
+{
+	if (ns == FINDING_TIME_UNKNOWN) {
+		*ret = FLOW_OFFSET_UNKNOWN;
+		return true;
+	}
+	if (flow->first_ns == FINDING_TIME_UNKNOWN ||
+	    __builtin_sub_overflow(ns, flow->first_ns, ret))
+		return false;
+	return *ret > -FLOW_OFFSET_LIMIT && *ret < FLOW_OFFSET_LIMIT;
+}
+
+/* A time in ns, or FINDING_TIME_UNKNOWN. @which: enum flow_time plus the end. */
+static inline int64_t flow_time(const struct flow *flow, const struct flow_close *close,
+				unsigned which)
+{
+	unsigned end = which % 2;
+	int64_t offset;
+
+	if (flow->flags & FLOW_WIDE)
+		return flow_rare_of(flow)->times[which];
+	if (which < FLOW_FIN)
+		offset = flow_last_offset(flow, end);
+	else if (which < FLOW_MARK)
+		offset = flow_offset(close->fin_low[end], close->fin_high[end]);
+	else
+		offset = flow_offset(close->mark_low[end], close->mark_high[end]);
+	return offset == FLOW_OFFSET_UNKNOWN ? FINDING_TIME_UNKNOWN : flow->first_ns + offset;
+}
+
+/* There is room for it: flow_make_room_for(). */
+static inline void flow_set_time(struct flow *flow, struct flow_close *close, unsigned which,
+				 int64_t ns)
+{
+	unsigned end = which % 2;
+	int64_t offset;
+
+	if (flow->flags & FLOW_WIDE) {
+		flow_rare_of(flow)->times[which] = ns;
+	} else if (!flow_distance(flow, ns, &offset)) {
+		return;
+	} else if (which < FLOW_FIN) {
+		flow->last_low[end] = (uint32_t)offset;
+		flow->last_high[end] = (uint16_t)((uint64_t)offset >> 32);
+	} else if (which < FLOW_MARK) {
+		close->fin_low[end] = (uint32_t)offset;
+		close->fin_high[end] = (uint16_t)((uint64_t)offset >> 32);
+	} else {
+		close->mark_low[end] = (uint32_t)offset;
+		close->mark_high[end] = (uint16_t)((uint64_t)offset >> 32);
+	}
+}
+
+/* Of the later one of both ends' last segments. */
+static inline int64_t flow_last_ns(const struct flow *flow, const struct flow_close *close)
+{
+	int64_t one = flow_time(flow, close, FLOW_LAST);
+	int64_t other = flow_time(flow, close, FLOW_LAST + 1);
+
+	return one > other ? one : other; /* unknown is the least of all */
+}
+
+/* Puts times where any fits. 0 or -ENOMEM. */
+int flow_widen(struct flow *flow, struct flow_close *close);
+
+static inline int flow_make_room_for(struct flow *flow, struct flow_close *close, int64_t ns)
+{
+	int64_t offset;
+
+	if (flow_distance(flow, ns, &offset) || (flow->flags & FLOW_WIDE))
+		return 0;
+	return flow_widen(flow, close);
+}
+
 /* --- flow.c --- */
 
 /* The rare part, made when there is none; NULL when memory is short. */
@@ -225,17 +304,11 @@ struct flow_rare *flow_need_rare(struct flow *flow);
 /* What the record owns. */
 void flow_release(struct flow *flow);
 
-/* A time in ns, or FINDING_TIME_UNKNOWN. @which: enum flow_time plus the end. */
-int64_t flow_time(const struct flow *flow, const struct flow_close *close, unsigned which);
-/* Makes times beyond what a record has room for possible; 0 or -ENOMEM. */
-int flow_make_room_for(struct flow *flow, struct flow_close *close, int64_t ns);
-/* There is room for it. */
-void flow_set_time(struct flow *flow, struct flow_close *close, unsigned which, int64_t ns);
-
-/* Of the later one of both ends' last segments. */
-int64_t flow_last_ns(const struct flow *flow, const struct flow_close *close);
-
 /* --- flow_take.c --- */
+
+/* The usual segment, in order, of an open connection: takes it and returns true when nothing but
+ * counts and numbers changes by it. Without a history. */
+bool flow_pass(struct flow *flow, unsigned from, const struct segment *segment);
 
 /* A segment of the connection, sent by @from. 0 or -ENOMEM. */
 int flow_take(struct flows *flows, uint32_t id, unsigned from, const struct segment *segment);

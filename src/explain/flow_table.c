@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain/flow_memory.h"
+
 static_assert(sizeof(struct flow_bucket) == 64, "a cache line");
 
 /* Grown when it is as full as this, so that it is never emptier than five eighths of it. */
@@ -50,7 +52,7 @@ static uint64_t find(const struct flow_table *table, uint64_t hash, uint32_t id)
 	flow_table_begin(table, hash, &probe);
 	while (flow_table_next(table, &probe, &found))
 		if (found == id)
-			return (uint64_t)probe.bucket * FLOW_SLOTS + probe.slot - 1;
+			return (uint64_t)probe.bucket * FLOW_SLOTS + probe.slot;
 	abort(); /* the caller's books are wrong */
 }
 
@@ -72,19 +74,26 @@ void flow_table_remove(struct flow_table *table, uint64_t hash, uint32_t id)
 	table->count--;
 }
 
-static void move_all(const struct flow_table *from, struct flow_table *to, flow_table_hash hash_of,
-		     const void *context)
+/* The records lie far apart: all of a bucket are asked for at once. */
+static void move_all(const struct flow_table *from, struct flow_table *to,
+		     const struct flow_table_records *records)
 {
-	for (uint32_t at = 0; at < from->bucket_count; at++)
-		for (size_t slot = 0; slot < FLOW_SLOTS; slot++) {
-			uint32_t id = from->buckets[at].ids[slot];
+	for (uint32_t at = 0; at < from->bucket_count; at++) {
+		const struct flow_bucket *bucket = &from->buckets[at];
+		const struct flow_bucket *next = bucket + (at + 1 < from->bucket_count);
 
-			if (from->buckets[at].tags[slot])
-				flow_table_add(to, hash_of(context, id), id);
-		}
+		for (size_t slot = 0; slot < FLOW_SLOTS; slot++)
+			if (next->tags[slot])
+				records->fetch(records->context, next->ids[slot]);
+		for (size_t slot = 0; slot < FLOW_SLOTS; slot++)
+			if (bucket->tags[slot])
+				flow_table_add(to,
+					       records->hash(records->context, bucket->ids[slot]),
+					       bucket->ids[slot]);
+	}
 }
 
-int flow_table_reserve(struct flow_table *table, flow_table_hash hash_of, const void *context)
+int flow_table_reserve(struct flow_table *table, const struct flow_table_records *records)
 {
 	struct flow_table grown = {.bucket_count = GROWN(table->bucket_count)};
 	size_t size = grown.bucket_count * sizeof(struct flow_bucket);
@@ -93,11 +102,11 @@ int flow_table_reserve(struct flow_table *table, flow_table_hash hash_of, const 
 		return 0;
 	if (grown.bucket_count > BUCKET_COUNT_MAX)
 		return -ENOMEM;
-	grown.buckets = aligned_alloc(sizeof(struct flow_bucket), size);
+	grown.buckets = flow_memory(size);
 	if (!grown.buckets)
 		return -ENOMEM;
 	memset(grown.buckets, 0, size);
-	move_all(table, &grown, hash_of, context);
+	move_all(table, &grown, records);
 	free(table->buckets);
 	*table = grown;
 	return 0;

@@ -5,9 +5,11 @@
 #ifndef CONTEST_EXPLAIN_FLOW_TABLE_H
 #define CONTEST_EXPLAIN_FLOW_TABLE_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define FLOW_SLOTS 12
 
@@ -25,7 +27,8 @@ struct flow_table {
 
 /* A walk over those that may have the hash. */
 struct flow_probe {
-	uint32_t bucket, slot;
+	uint32_t bucket, slot; /* of the last one */
+	uint32_t hits;	       /* a bit for each slot of it that was not visited yet */
 	uint8_t tag;
 };
 
@@ -48,40 +51,63 @@ static inline void flow_table_prefetch(const struct flow_table *table, uint64_t 
 		__builtin_prefetch(&table->buckets[flow_table_bucket(table, hash)]);
 }
 
+/* A bit for each byte that is zero, the first byte's lowest. */
+static inline uint32_t flow_table_zeros(uint64_t bytes)
+{
+	const uint64_t low = 0x7f7f7f7f7f7f7f7fu;
+	uint64_t zeros = ~(((bytes & low) + low) | bytes | low); /* its highest bit */
+
+	return (uint32_t)((zeros >> 7) * 0x0102040810204080u >> 56);
+}
+
+/* A bit for each slot whose tag is this one. */
+static inline uint32_t flow_table_hits(const struct flow_bucket *bucket, uint8_t tag)
+{
+	const uint64_t everywhere = tag * 0x0101010101010101u;
+	uint64_t first;
+	uint32_t last;
+
+	memcpy(&first, bucket->tags, sizeof(first));
+	memcpy(&last, bucket->tags + sizeof(first), sizeof(last));
+	return flow_table_zeros(le64toh(first) ^ everywhere) |
+	       (flow_table_zeros(le32toh(last) ^ everywhere) & 0xf) << 8;
+}
+
 /* The first that may have the hash, or the next; false: no more. */
 static inline void flow_table_begin(const struct flow_table *table, uint64_t hash,
 				    struct flow_probe *ret)
 {
-	*ret = (struct flow_probe){flow_table_bucket(table, hash), 0, flow_table_tag(hash)};
+	ret->tag = flow_table_tag(hash);
+	ret->bucket = flow_table_bucket(table, hash);
+	ret->hits = table->bucket_count ? flow_table_hits(&table->buckets[ret->bucket], ret->tag)
+					: 0;
 }
 
 static inline bool flow_table_next(const struct flow_table *table, struct flow_probe *probe,
 				   uint32_t *ret_id)
 {
-	if (!table->bucket_count)
-		return false;
-	for (;;) {
-		const struct flow_bucket *bucket = &table->buckets[probe->bucket];
-
-		while (probe->slot < FLOW_SLOTS) {
-			if (bucket->tags[probe->slot++] != probe->tag)
-				continue;
-			*ret_id = bucket->ids[probe->slot - 1];
-			return true;
-		}
-		if (!bucket->passed)
+	while (!probe->hits) {
+		if (!table->bucket_count || !table->buckets[probe->bucket].passed)
 			return false;
-		probe->slot = 0;
 		if (++probe->bucket == table->bucket_count)
 			probe->bucket = 0;
+		probe->hits = flow_table_hits(&table->buckets[probe->bucket], probe->tag);
 	}
+	probe->slot = (uint32_t)__builtin_ctz(probe->hits);
+	probe->hits &= probe->hits - 1;
+	*ret_id = table->buckets[probe->bucket].ids[probe->slot];
+	return true;
 }
 
-/* Gives the hash of a record that is in the table. */
-typedef uint64_t (*flow_table_hash)(const void *context, uint32_t id);
+/* What growing asks of those that are in the table. */
+struct flow_table_records {
+	uint64_t (*hash)(const void *context, uint32_t id);
+	void (*fetch)(const void *context, uint32_t id); /* into the cache: its hash comes soon */
+	const void *context;
+};
 
 /* Makes room for one more, so that flow_table_add() cannot fail. 0 or -ENOMEM. */
-int flow_table_reserve(struct flow_table *table, flow_table_hash hash_of, const void *context);
+int flow_table_reserve(struct flow_table *table, const struct flow_table_records *records);
 
 void flow_table_add(struct flow_table *table, uint64_t hash, uint32_t id);
 

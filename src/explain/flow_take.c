@@ -26,8 +26,17 @@ struct taking {
 
 	/* Before it: */
 	bool aborted, fin_acked[2], fin_inferred[2];
+	unsigned facts[2];
+	int64_t since_ns[2];
 	int64_t last_before_ns; /* of its sender */
 };
+
+/* What states are derived from, but for numbers, which matter once a FIN is known. */
+static unsigned state_facts(const struct machine_end *end)
+{
+	return (unsigned)(end->syn_sent | end->syn_arrived << 1 | end->open << 2 |
+			  end->data_sent << 3 | end->fin_seen << 4 | end->presence << 5);
+}
 
 static bool count_up(uint32_t *low, uint32_t add, struct flow *flow, unsigned end, bool bytes)
 {
@@ -52,8 +61,7 @@ static void increase(uint32_t *counter)
 		(*counter)++;
 }
 
-/* The usual segment: in order, of an open connection, and nothing about it is new. */
-static bool pass(struct flow *flow, unsigned from, const struct segment *s)
+bool flow_pass(struct flow *flow, unsigned from, const struct segment *s)
 {
 	int64_t offset;
 
@@ -394,45 +402,64 @@ static int note_since(struct taking *t, unsigned end, int64_t since_ns, int64_t 
 	return 0;
 }
 
-/* Whether the times of the close may be told in another way now. */
-static bool moved(const struct taking *t, const int state[2])
+/* The common cases, in which the end is told by the time of now alone; false: it is none. */
+static bool note_since_now(struct taking *t, unsigned end, int state)
+{
+	bool acked = t->flow->machine.end[end].fin_acked, was_acked = t->fin_acked[end];
+	bool newly_acked = t->news.fin_acked && end != t->from;
+	bool changed = t->close->state[end] != state + 1;
+
+	if (was_acked || newly_acked != acked || (newly_acked && !changed) || state < 0)
+		return false;
+	if (changed) {
+		flow_set_time(t->flow, t->close, FLOW_MARK + end, t->now_ns);
+		t->close->end[end].since = SINCE_MARK;
+	}
+	return true;
+}
+
+static int note_state(struct taking *t, unsigned end, int state)
+{
+	int64_t since_ns = t->since_ns[end], acked_ns = FINDING_TIME_UNKNOWN;
+
+	if (t->fin_acked[end])
+		acked_ns = flow_time(t->flow, t->close, FLOW_MARK + end);
+	if (t->news.fin_acked && end != t->from)
+		acked_ns = t->now_ns;
+	if (t->close->state[end] != state + 1)
+		since_ns = state < 0 ? FINDING_TIME_UNKNOWN : t->now_ns;
+	if (t->news.fin_repeated && end == t->from && t->fin_acked[end])
+		since_ns = since_before_the_ack(t, end, state);
+	return note_since(t, end, since_ns, acked_ns);
+}
+
+static bool may_move(const struct taking *t)
 {
 	const struct machine_end *end = t->flow->machine.end;
 
-	return t->news.fin || t->news.fin_acked || t->close->state[0] != state[0] + 1 ||
-	       t->close->state[1] != state[1] + 1 || t->fin_acked[0] != end[0].fin_acked ||
-	       t->fin_acked[1] != end[1].fin_acked;
+	return end[0].fin_seen || end[1].fin_seen || t->facts[0] != state_facts(&end[0]) ||
+	       t->facts[1] != state_facts(&end[1]);
 }
 
 static int note_states(struct taking *t)
 {
 	const struct machine *m = &t->flow->machine;
 	const int state[2] = {machine_state(m, 0), machine_state(m, 1)};
-	int64_t since_ns[2], acked_ns[2];
+	int r = 0;
 
-	if (!moved(t, state))
-		return 0;
-	for (unsigned end = 0; end < 2; end++) {
-		since_ns[end] = flow_since(t->flow, t->close, end);
-		acked_ns[end] = t->fin_acked[end] ? flow_time(t->flow, t->close, FLOW_MARK + end)
-						  : FINDING_TIME_UNKNOWN;
-	}
-	if (t->news.fin_acked)
-		acked_ns[!t->from] = t->now_ns;
+	for (unsigned end = 0; end < 2; end++) /* before a FIN's time moves it */
+		if (t->fin_acked[end] || m->end[end].fin_acked || state[end] < 0)
+			t->since_ns[end] = flow_since(t->flow, t->close, end);
 	if (t->news.fin)
 		note_first_fin(t);
 	if (m->end[!t->from].fin_inferred && !t->fin_inferred[!t->from])
 		flow_set_time(t->flow, t->close, FLOW_FIN + !t->from, t->now_ns);
-	for (unsigned end = 0; end < 2; end++) {
-		if (t->close->state[end] != state[end] + 1)
-			since_ns[end] = state[end] < 0 ? FINDING_TIME_UNKNOWN : t->now_ns;
-		if (t->news.fin_repeated && end == t->from && t->fin_acked[end])
-			since_ns[end] = since_before_the_ack(t, end, state[end]);
-		if (note_since(t, end, since_ns[end], acked_ns[end]) < 0)
-			return -ENOMEM;
+	for (unsigned end = 0; end < 2 && r == 0; end++) {
+		if (!note_since_now(t, end, state[end]))
+			r = note_state(t, end, state[end]);
 		t->close->state[end] = (uint8_t)(state[end] + 1);
 	}
-	return 0;
+	return r;
 }
 
 static void begin(struct taking *t)
@@ -447,6 +474,7 @@ static void begin(struct taking *t)
 		t->cause = rst_cause_of(m, t->from, t->s);
 	t->aborted = machine_aborted(m);
 	for (unsigned end = 0; end < 2; end++) {
+		t->facts[end] = state_facts(&m->end[end]);
 		t->fin_acked[end] = m->end[end].fin_acked;
 		t->fin_inferred[end] = m->end[end].fin_inferred;
 	}
@@ -475,8 +503,6 @@ int flow_take(struct flows *flows, uint32_t id, unsigned from, const struct segm
 	struct machine *m = &t.flow->machine;
 	bool gap;
 
-	if (!flows->plan.history && pass(t.flow, from, s))
-		return 0;
 	t.close = flow_close_at(flows, id);
 	begin(&t);
 	if (reserve(&t) < 0)
@@ -489,7 +515,8 @@ int flow_take(struct flows *flows, uint32_t id, unsigned from, const struct segm
 	if (t.news.fin_acked)
 		t.close->end[!from].fin_acked_by_fin = (s->flags & TCP_FLAG_FIN) != 0;
 	note_opening(&t);
-	if (note_count(&t) < 0 || note_role(&t) < 0 || note_data(&t) < 0 || note_states(&t) < 0)
+	if (note_count(&t) < 0 || note_role(&t) < 0 || note_data(&t) < 0 ||
+	    (may_move(&t) && note_states(&t) < 0))
 		return -ENOMEM;
 	note_history(flows, id, &t, gap);
 	release_holes(t.flow);

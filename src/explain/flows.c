@@ -27,6 +27,7 @@
 #include "explain/dedup.h"
 #include "explain/flow.h"
 #include "explain/flow_hash.h"
+#include "explain/flow_memory.h"
 #include "explain/place.h"
 #include "explain/role.h"
 #include "tcp/state.h"
@@ -106,6 +107,11 @@ static uint64_t hash_of_record(const void *context, uint32_t id)
 			 (flow->flags & FLOW_V6) != 0);
 }
 
+static void fetch_for_hash(const void *context, uint32_t id)
+{
+	__builtin_prefetch(&flow_at(context, id)->address);
+}
+
 static void make_key(const struct flows *flows, const struct segment *s, struct key *ret)
 {
 	uint32_t source, target;
@@ -125,7 +131,7 @@ static void make_key(const struct flows *flows, const struct segment *s, struct 
 	ret->hash = hash_pair(flows, ret->source, ret->target, ret->v6);
 }
 
-static bool has_key(const struct flow *flow, const struct key *key)
+static inline bool has_key(const struct flow *flow, const struct key *key)
 {
 	uint64_t client = end_of_record(flow, 0), server = end_of_record(flow, 1);
 
@@ -336,8 +342,8 @@ static int add_chunk(struct flows *flows)
 
 	if (ARRAY_ROOM(flows->chunks, flows->chunk_capacity, flows->chunk_count) < 0)
 		return -ENOMEM;
-	chunk.hot = aligned_alloc(64, FLOW_CHUNK * sizeof(*chunk.hot));
-	chunk.close = malloc(FLOW_CHUNK * sizeof(*chunk.close));
+	chunk.hot = flow_memory(FLOW_CHUNK * sizeof(*chunk.hot));
+	chunk.close = flow_memory(FLOW_CHUNK * sizeof(*chunk.close));
 	chunk.histories = flows->plan.history ? malloc(FLOW_CHUNK * sizeof(*chunk.histories))
 					      : NULL;
 	if (!chunk.hot || !chunk.close || (flows->plan.history && !chunk.histories)) {
@@ -440,11 +446,12 @@ static int open_flow(struct flows *flows, const struct segment *first, uint32_t 
 		     uint32_t *ret, int *ret_told)
 {
 	bool answer = place_is_syn_ack(first); /* the one who is answered is the client */
+	const struct flow_table_records records = {hash_of_record, fetch_for_hash, flows};
 	uint64_t number = flows->sums.connections + 1;
 	uint32_t id;
 	int r;
 
-	if (flow_table_reserve(&flows->table, hash_of_record, flows) < 0)
+	if (flow_table_reserve(&flows->table, &records) < 0)
 		return -ENOMEM;
 	id = take_record(flows);
 	if (id == FLOW_NONE)
@@ -566,45 +573,63 @@ static void sum_up(struct flows *flows, const struct segment *s)
 		sums->last_ns = s->time_ns;
 }
 
-static int take(struct flows *flows, const struct segment *s, struct key *key)
+static void note_turn(const struct flows *flows, struct flow *flow)
 {
+	flow->turn_low = (uint32_t)flows->turn;
+	flow->turn_high = (uint8_t)(flows->turn >> 32);
+}
+
+/* @hint: the record that most likely is the newest of the pair, as the table had it a moment ago.
+ */
+static int take(struct flows *flows, const struct segment *s, struct key *key, uint32_t hint)
+{
+	struct flow *flow = hint == FLOW_NONE ? NULL : flow_at(flows, hint);
 	uint32_t id;
-	struct flow *flow;
 	int r, told = 0;
 
 	flows->turn++;
-	r = place(flows, s, key, find(flows, key), &id, &told);
+	if (!flow || !(flow->flags & FLOW_NEWEST) || !has_key(flow, key)) {
+		hint = find(flows, key);
+		flow = hint == FLOW_NONE ? NULL : flow_at(flows, hint);
+	}
+	if (flow && !flows->plan.history && flow_pass(flow, from_of(flow, key), s)) {
+		note_turn(flows, flow);
+		return 0;
+	}
+	r = place(flows, s, key, hint, &id, &told);
 	if (r < 0)
 		return r;
 	if (!key->known)
 		make_key(flows, s, key); /* its addresses have numbers now */
 	flow = flow_at(flows, id);
-	flow->turn_low = (uint32_t)flows->turn;
-	flow->turn_high = (uint8_t)(flows->turn >> 32);
+	note_turn(flows, flow);
 	r = flow_take(flows, id, from_of(flow, key), s);
 	return r < 0 ? r : told;
 }
 
-static void fetch_record(const struct flows *flows, const struct key *key, bool whole)
+/* Returns the number of the record that most likely has the key, or FLOW_NONE. */
+static uint32_t fetch_record(const struct flows *flows, const struct key *key, bool whole)
 {
 	struct flow_probe probe;
 	uint32_t id;
 
 	if (!key->known)
-		return;
+		return FLOW_NONE;
 	flow_table_begin(&flows->table, key->hash, &probe);
 	if (!flow_table_next(&flows->table, &probe, &id))
-		return;
+		return FLOW_NONE;
 	__builtin_prefetch(flow_at(flows, id), 1);
 	__builtin_prefetch((const char *)flow_at(flows, id) + 64, 1);
 	if (whole)
 		__builtin_prefetch(flow_close_at(flows, id), 1);
+	return id;
 }
 
 static int take_batch(struct flows *flows, const struct segment *const *batch, size_t count)
 {
 	const uint8_t telling = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST;
 	struct key keys[BATCH];
+	uint32_t hints[BATCH];
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -612,11 +637,11 @@ static int take_batch(struct flows *flows, const struct segment *const *batch, s
 		flow_table_prefetch(&flows->table, keys[i].hash);
 	}
 	for (size_t i = 0; i < count; i++)
-		fetch_record(flows, &keys[i], batch[i]->flags & telling);
+		hints[i] = fetch_record(flows, &keys[i], batch[i]->flags & telling);
 	for (size_t i = 0; i < count && r == 0; i++) {
 		if (keys[i].v6) /* addresses may have come and gone since */
 			make_key(flows, batch[i], &keys[i]);
-		r = take(flows, batch[i], &keys[i]);
+		r = take(flows, batch[i], &keys[i], hints[i]);
 	}
 	return r;
 }
