@@ -25,18 +25,11 @@ struct taking {
 	struct machine_news news;
 
 	/* Before it: */
-	bool aborted, fin_acked[2], fin_inferred[2];
-	unsigned facts[2];
+	bool aborted;
+	struct machine_end before[2]; /* their facts alone */
 	int64_t since_ns[2];
 	int64_t last_before_ns; /* of its sender */
 };
-
-/* What states are derived from, but for numbers, which matter once a FIN is known. */
-static unsigned state_facts(const struct machine_end *end)
-{
-	return (unsigned)(end->syn_sent | end->syn_arrived << 1 | end->open << 2 |
-			  end->data_sent << 3 | end->fin_seen << 4 | end->presence << 5);
-}
 
 static bool count_up(uint32_t *low, uint32_t add, struct flow *flow, unsigned end, bool bytes)
 {
@@ -405,7 +398,7 @@ static int note_since(struct taking *t, unsigned end, int64_t since_ns, int64_t 
 /* The common cases, in which the end is told by the time of now alone; false: it is none. */
 static bool note_since_now(struct taking *t, unsigned end, int state)
 {
-	bool acked = t->flow->machine.end[end].fin_acked, was_acked = t->fin_acked[end];
+	bool acked = t->flow->machine.end[end].fin_acked, was_acked = t->before[end].fin_acked;
 	bool newly_acked = t->news.fin_acked && end != t->from;
 	bool changed = t->close->state[end] != state + 1;
 
@@ -422,23 +415,28 @@ static int note_state(struct taking *t, unsigned end, int state)
 {
 	int64_t since_ns = t->since_ns[end], acked_ns = FINDING_TIME_UNKNOWN;
 
-	if (t->fin_acked[end])
+	if (t->before[end].fin_acked)
 		acked_ns = flow_time(t->flow, t->close, FLOW_MARK + end);
 	if (t->news.fin_acked && end != t->from)
 		acked_ns = t->now_ns;
 	if (t->close->state[end] != state + 1)
 		since_ns = state < 0 ? FINDING_TIME_UNKNOWN : t->now_ns;
-	if (t->news.fin_repeated && end == t->from && t->fin_acked[end])
+	if (t->news.fin_repeated && end == t->from && t->before[end].fin_acked)
 		since_ns = since_before_the_ack(t, end, state);
 	return note_since(t, end, since_ns, acked_ns);
 }
 
+/* Whether what states are derived from has changed; once a FIN is known, numbers count, too. */
 static bool may_move(const struct taking *t)
 {
 	const struct machine_end *end = t->flow->machine.end;
+	const struct machine_end of_states = {
+		.syn_sent = 1, .syn_arrived = 1, .open = 1, .data_sent = 1, .presence = 3};
+	uint32_t changed = (t->before[0].facts ^ end[0].facts) |
+			   (t->before[1].facts ^ end[1].facts);
 
-	return end[0].fin_seen || end[1].fin_seen || t->facts[0] != state_facts(&end[0]) ||
-	       t->facts[1] != state_facts(&end[1]);
+	return end[0].fin_seen || end[1].fin_seen || t->before[0].fin_seen ||
+	       t->before[1].fin_seen || (changed & of_states.facts);
 }
 
 static int note_states(struct taking *t)
@@ -448,11 +446,11 @@ static int note_states(struct taking *t)
 	int r = 0;
 
 	for (unsigned end = 0; end < 2; end++) /* before a FIN's time moves it */
-		if (t->fin_acked[end] || m->end[end].fin_acked || state[end] < 0)
+		if (t->before[end].fin_acked || m->end[end].fin_acked || state[end] < 0)
 			t->since_ns[end] = flow_since(t->flow, t->close, end);
 	if (t->news.fin)
 		note_first_fin(t);
-	if (m->end[!t->from].fin_inferred && !t->fin_inferred[!t->from])
+	if (m->end[!t->from].fin_inferred && !t->before[!t->from].fin_inferred)
 		flow_set_time(t->flow, t->close, FLOW_FIN + !t->from, t->now_ns);
 	for (unsigned end = 0; end < 2 && r == 0; end++) {
 		if (!note_since_now(t, end, state[end]))
@@ -473,11 +471,8 @@ static void begin(struct taking *t)
 	if (t->role == ROLE_RST)
 		t->cause = rst_cause_of(m, t->from, t->s);
 	t->aborted = machine_aborted(m);
-	for (unsigned end = 0; end < 2; end++) {
-		t->facts[end] = state_facts(&m->end[end]);
-		t->fin_acked[end] = m->end[end].fin_acked;
-		t->fin_inferred[end] = m->end[end].fin_inferred;
-	}
+	t->before[0].facts = m->end[0].facts;
+	t->before[1].facts = m->end[1].facts;
 }
 
 static void note_history(struct flows *flows, uint32_t id, const struct taking *t, bool gap)

@@ -601,7 +601,8 @@ static int take(struct flows *flows, const struct segment *s, struct key *key, u
 		return r;
 	if (!key->known)
 		make_key(flows, s, key); /* its addresses have numbers now */
-	flow = flow_at(flows, id);
+	if (id != hint)
+		flow = flow_at(flows, id);
 	note_turn(flows, flow);
 	r = flow_take(flows, id, from_of(flow, key), s);
 	return r < 0 ? r : told;

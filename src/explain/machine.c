@@ -92,7 +92,8 @@ static void note_time_wait(struct machine *m)
 	if (!m->end[0].fin_seen || !m->end[1].fin_seen)
 		return;
 	for (unsigned end = 0; end < 2; end++)
-		if (machine_state(m, end) == TCP_TIME_WAIT)
+		if (m->end[end].fin_acked && !m->end[end].time_wait &&
+		    machine_state(m, end) == TCP_TIME_WAIT)
 			m->end[end].time_wait = true;
 }
 
@@ -506,14 +507,32 @@ enum machine_need machine_needs(const struct machine *m, unsigned from, const st
 	return NEEDS_NOTHING;
 }
 
-/* What must hold of both ends for machine_pass(), and of the segment's flags. */
-static bool is_calm(const struct machine_end *end)
+/* Both ends are in, and nothing is due or missing but what was sent last. */
+static bool is_calm(const struct machine *m)
 {
-	return end->open && end->seen && end->base_known && end->sent_known &&
-	       end->received_known && end->acked_known && end->presence == PRESENT &&
-	       !(end->sent_holes || end->received_holes || end->fin_seen || end->fin_again ||
-		 end->rst_sent || end->newer_syn || end->keepalive_sent || end->keepalive_due ||
-		 end->challenge_due);
+	const struct machine_end yes = {
+		.open = 1,
+		.seen = 1,
+		.base_known = 1,
+		.sent_known = 1,
+		.received_known = 1,
+		.acked_known = 1,
+	};
+	const struct machine_end no = {
+		.presence = 3,
+		.sent_holes = 1,
+		.received_holes = 1,
+		.fin_seen = 1,
+		.fin_again = 1,
+		.rst_sent = 1,
+		.newer_syn = 1,
+		.keepalive_sent = 1,
+		.keepalive_due = 1,
+		.challenge_due = 1,
+	};
+
+	return (m->end[0].facts & m->end[1].facts & yes.facts) == yes.facts &&
+	       !((m->end[0].facts | m->end[1].facts) & no.facts);
 }
 
 bool machine_pass(struct machine *m, unsigned from, const struct segment *s)
@@ -521,7 +540,7 @@ bool machine_pass(struct machine *m, unsigned from, const struct segment *s)
 	struct machine_end *me = &m->end[from], *other = &m->end[!from];
 	const uint8_t telling = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST | TCP_FLAG_ACK;
 
-	if ((s->flags & telling) != TCP_FLAG_ACK || !is_calm(me) || !is_calm(other))
+	if ((s->flags & telling) != TCP_FLAG_ACK || !is_calm(m))
 		return false;
 	/* Between the ends nothing is missing, and nothing is acknowledged that was not sent. */
 	if (s->seq != me->sent || s->seq != other->received || other->sent != me->received)

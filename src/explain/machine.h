@@ -39,28 +39,35 @@ struct machine_end {
 	uint16_t took_rst : 1;	  /* a RST that ended the connection reached it, or was its own */
 	uint16_t was_refused : 1; /* … and answered its SYN */
 
-	/* What it sent. */
-	uint32_t seen : 1; /* anything legal at all */
-	uint32_t syn_sent : 1, data_sent : 1, rst_sent : 1;
-	uint32_t isn_known : 1;
-	uint32_t base_known : 1; /* isn is at least the first number seen */
-	uint32_t sent_known : 1, received_known : 1;
-	uint32_t sent_holes : 1, received_holes : 1; /* these have islands */
-	uint32_t acked_known : 1, scale_known : 1, sack_permitted : 1, fast_open : 1;
-	uint32_t fin_seen : 1;	     /* its FIN is known: seen, or … */
-	uint32_t fin_inferred : 1;   /* … only an ACK shows it, and fin_ack means nothing */
-	uint32_t step_one : 1;	     /* its ACK number last rose by exactly 1 */
-	uint32_t newer_syn : 1;	     /* it sent a SYN that is not of this connection */
-	uint32_t keepalive_sent : 1; /* since something arrived */
+	union {
+		struct {
+			/* What it sent. */
+			uint32_t seen : 1; /* anything legal at all */
+			uint32_t syn_sent : 1, data_sent : 1, rst_sent : 1;
+			uint32_t isn_known : 1;
+			uint32_t base_known : 1; /* isn is at least the first number seen */
+			uint32_t sent_known : 1, received_known : 1;
+			uint32_t sent_holes : 1, received_holes : 1; /* these have islands */
+			uint32_t acked_known : 1, scale_known : 1, sack_permitted : 1,
+				fast_open : 1;
+			uint32_t fin_seen : 1;	   /* its FIN is known: seen, or … */
+			uint32_t fin_inferred : 1; /* … only an ACK shows it, and fin_ack means
+						      nothing */
+			uint32_t step_one : 1;	   /* its ACK number last rose by exactly 1 */
+			uint32_t newer_syn : 1; /* it sent a SYN that is not of this connection */
+			uint32_t keepalive_sent : 1; /* since something arrived */
 
-	/* What it received. */
-	uint32_t syn_arrived : 1, open : 1;
-	uint32_t data_arrived : 1;
-	uint32_t data_unanswered : 1; /* data arrived and it sent none since */
-	uint32_t fin_acked : 1;	      /* the ACK of its FIN arrived */
-	uint32_t time_wait : 1;	      /* it reached TIME-WAIT */
-	uint32_t challenge_due : 1, keepalive_due : 1, fin_again : 1;
-	uint32_t presence : 2; /* enum machine_presence */
+			/* What it received. */
+			uint32_t syn_arrived : 1, open : 1;
+			uint32_t data_arrived : 1;
+			uint32_t data_unanswered : 1; /* data arrived and it sent none since */
+			uint32_t fin_acked : 1;	      /* the ACK of its FIN arrived */
+			uint32_t time_wait : 1;	      /* it reached TIME-WAIT */
+			uint32_t challenge_due : 1, keepalive_due : 1, fin_again : 1;
+			uint32_t presence : 2; /* enum machine_presence */
+		};
+		uint32_t facts; /* all of them: what is asked of each segment is asked at once */
+	};
 };
 
 struct machine_holes {
