@@ -220,8 +220,11 @@ static void reset_abort(struct words *words)
 				 "connection begins");
 		return;
 	}
-	words_put(words, ": look in its application for SO_LINGER 0, and for what its system gives "
-			 "up (TCP_USER_TIMEOUT, keep-alives)");
+	words_put(words, ": look in its application for SO_LINGER 0, ");
+	/* It answered with data, and may have left some unread all the same. */
+	if (words->finding->end[!rst->from].bytes)
+		words_put(words, "for close() before everything was read, ");
+	words_put(words, "and for what its system gives up (TCP_USER_TIMEOUT, keep-alives)");
 	words_put(words, LAB("linger-zero"));
 }
 

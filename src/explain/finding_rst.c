@@ -35,7 +35,8 @@ static void put_foreign_rst(struct words *words)
 	words_put(words, " knows nothing of it");
 }
 
-static void put_abort_cause(struct words *words, const struct finding_end *sender)
+static void put_abort_cause(struct words *words, const struct finding_end *sender,
+			    const struct finding_end *other)
 {
 	if (sender->unanswered_keepalives) {
 		words_put(words, "likely because ");
@@ -43,7 +44,7 @@ static void put_abort_cause(struct words *words, const struct finding_end *sende
 		words_put(words, sender->unanswered_keepalives == 1
 					 ? " or window probe was not answered"
 					 : " or window probes were not answered");
-	} else if (sender->data_unanswered) {
+	} else if (sender->data_unanswered || other->bytes) {
 		words_put(words, "perhaps SO_LINGER 0, data left unread, or its system gave up");
 	} else {
 		words_put(words, "perhaps SO_LINGER 0, or its system gave up");
@@ -65,6 +66,7 @@ static void put_cause(struct words *words)
 {
 	const struct finding_rst *rst = &words->finding->rst;
 	const struct finding_end *sender = &words->finding->end[rst->from];
+	const struct finding_end *other = &words->finding->end[!rst->from];
 
 	switch (rst->cause) {
 	case RST_REFUSED:
@@ -74,7 +76,7 @@ static void put_cause(struct words *words)
 		words_put(words, "likely close() with data unread (SO_LINGER 0 looks the same)");
 		break;
 	case RST_ABORT:
-		put_abort_cause(words, sender);
+		put_abort_cause(words, sender, other);
 		break;
 	case RST_DATA_AFTER_CLOSE:
 		words_put(words, "likely because data came after it had closed");

@@ -477,8 +477,8 @@ static const struct {
 	 "it sent a RST at +3.000 s, and who sends one has no socket left",
 	 PROBLEM_RESET_UNREAD},
 	{aborted_open,
-	 "The client reset the connection at +3.000 s: perhaps SO_LINGER 0, or its "
-	 "system gave up; nothing is left at either end.",
+	 "The client reset the connection at +3.000 s: perhaps SO_LINGER 0, data left "
+	 "unread, or its system gave up; nothing is left at either end.",
 	 "it sent a RST at +3.000 s, and who sends one has no socket left",
 	 "a RST that fits was sent to it at +3.000 s, which ends it at once",
 	 PROBLEM_RESET_ABORT},

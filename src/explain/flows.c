@@ -445,7 +445,7 @@ static void put_in_front(struct flows *flows, uint32_t id, uint32_t newest, bool
 static int open_flow(struct flows *flows, const struct segment *first, uint32_t newest, bool reuses,
 		     uint32_t *ret, int *ret_told)
 {
-	bool answer = place_is_syn_ack(first); /* the one who is answered is the client */
+	bool answer = place_is_from_server(first);
 	const struct flow_table_records records = {hash_of_record, fetch_for_hash, flows};
 	uint64_t number = flows->sums.connections + 1;
 	uint32_t id;

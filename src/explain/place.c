@@ -14,6 +14,13 @@ bool place_is_syn_ack(const struct segment *s)
 	return place_is_syn(s) && (s->flags & TCP_FLAG_ACK);
 }
 
+bool place_is_from_server(const struct segment *first)
+{
+	if (place_is_syn(first))
+		return place_is_syn_ack(first); /* the one who is answered is the client */
+	return first->source.port < first->target.port;
+}
+
 static enum place place_of_syn(const struct machine *m, unsigned from, const struct segment *s)
 {
 	const struct machine_end *me = &m->end[from];

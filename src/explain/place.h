@@ -18,6 +18,12 @@ enum place {
 bool place_is_syn(const struct segment *segment);
 bool place_is_syn_ack(const struct segment *segment);
 
+/*
+ * Whether the first segment that is seen of a connection is from its server. Of one that began
+ * before the capture it is a guess: the lower port is the server's; of equal ones, who is answered.
+ */
+bool place_is_from_server(const struct segment *first);
+
 /* Going by the newest connection alone, in which @from sent the segment. */
 enum place place_of(const struct machine *newest, unsigned from, const struct segment *segment);
 

@@ -84,7 +84,7 @@ const struct connection *tracker_connection(const struct tracker *tracker, size_
 /* Opens a connection that is ready to take the segment; NULL when memory is short. */
 static struct story *open_story(struct tracker *tracker, const struct segment *s, size_t reuses)
 {
-	bool answer = place_is_syn_ack(s); /* the one who is answered is the client */
+	bool answer = place_is_from_server(s);
 	struct story *story = story_new(answer ? &s->target : &s->source,
 					answer ? &s->source : &s->target);
 

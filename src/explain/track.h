@@ -15,7 +15,8 @@
 #include "tcp/exchange.h"
 #include "tcp/segment.h"
 
-/* Ends are numbered: 0 is the client (who sent the first SYN, or was seen first), 1 the server. */
+/* Ends are numbered: 0 is the client (who sent the first SYN; where none was seen, who has the
+ * higher port), 1 the server. */
 enum { TRACK_CLIENT = 0, TRACK_SERVER = 1 };
 
 /* What a segment is, in the story of its connection; the most telling one of those that fit. */

@@ -49,17 +49,17 @@ static void article_trace(void **state)
 				"c FA 1 28 = fin-and-ack-of-fin\n"
 				"s A 28 2  = ack-of-fin\n");
 	assert_int_equal(c->opening, OPENING_NOT_SEEN);
-	/* Who opened is not known; who was seen first counts as the client. */
-	assert_int_equal(c->end[TRACK_CLIENT].endpoint.port, 80);
-	assert_closing(c, CLOSING_GRACEFUL, TRACK_CLIENT);
-	assert_time_wait(c, true, false);
-	assert_int_equal(c->segments[0].state[0], TCP_FIN_WAIT1);
-	assert_int_equal(c->segments[1].state[0], TCP_FIN_WAIT1);
-	assert_int_equal(c->segments[2].state[0], TCP_TIME_WAIT);
-	assert_int_equal(c->segments[2].state[1], TCP_LAST_ACK);
-	assert_int_equal(c->segments[3].state[1], TCP_STATE_NONE);
+	/* Who opened is not known; the lower port counts as the server's. */
+	assert_int_equal(c->end[TRACK_SERVER].endpoint.port, 80);
+	assert_closing(c, CLOSING_GRACEFUL, TRACK_SERVER);
+	assert_time_wait(c, false, true);
+	assert_int_equal(c->segments[0].state[1], TCP_FIN_WAIT1);
+	assert_int_equal(c->segments[1].state[1], TCP_FIN_WAIT1);
+	assert_int_equal(c->segments[2].state[1], TCP_TIME_WAIT);
+	assert_int_equal(c->segments[2].state[0], TCP_LAST_ACK);
+	assert_int_equal(c->segments[3].state[0], TCP_STATE_NONE);
 
-	exchange = connection_exchange(c, "server", "client", 0);
+	exchange = connection_exchange(c, "client", "server", 0);
 	assert_non_null(exchange);
 	assert_int_equal(exchange->rows[0].seq, 27);
 	assert_int_equal(exchange->rows[0].ack, 1);
