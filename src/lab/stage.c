@@ -146,12 +146,26 @@ static int read_counters_before(struct stage *stage)
 	return 0;
 }
 
+/*
+ * Each arm has a network of its own: kernels choose the same ports in worlds with the same
+ * addresses at the same time, and in a capture of all arms two connections of one name would be
+ * one.
+ */
+static uint8_t network_of(const struct stage *stage)
+{
+	for (size_t i = 0; i < stage->experiment->arm_count; i++)
+		if (&stage->experiment->arms[i] == stage->arm)
+			return (uint8_t)i;
+	return 0;
+}
+
 int stage_open(struct stage *stage, const struct world_spec *spec)
 {
 	struct world_spec chosen = spec ? *spec : two_hosts;
 	int r;
 
 	stage_state(stage, -1, "building the world");
+	chosen.network = network_of(stage);
 	if (chosen.link == WORLD_LINK_WIRE)
 		chosen.link = stage->private->options->link;
 	r = world_new(&chosen, &stage->world, &stage->why);

@@ -175,14 +175,15 @@ static int host_make(struct world *world, const char *name, struct why *why)
 	return r < 0 ? why_set(why, r, "cannot make host %s", name) : 0;
 }
 
-static int host_address_all(struct host *host, const struct world_host_spec *spec, struct why *why)
+static int host_address_all(struct host *host, const struct world_spec *world, struct why *why)
 {
+	const struct world_host_spec *spec = &world->hosts[host->index];
 	char v4[32], v6[32];
 	const char *usual[] = {v4, host->world->ipv6 ? v6 : NULL, NULL};
 	const char *const *addresses = spec->addresses[0] ? spec->addresses : usual;
 
-	snprintf(v4, sizeof(v4), "10.0.0.%zu/24", host->index + 1);
-	snprintf(v6, sizeof(v6), "fd00::%zx/64", host->index + 1);
+	snprintf(v4, sizeof(v4), "10.0.%u.%zu/24", world->network, host->index + 1);
+	snprintf(v6, sizeof(v6), "fd00:0:0:%x::%zx/64", world->network, host->index + 1);
 	for (size_t i = 0; i < WORLD_ADDRESSES_MAX && addresses[i]; i++) {
 		int r = host_add_address(host, addresses[i]);
 
@@ -223,7 +224,7 @@ static int world_build(struct world *world, const struct world_spec *spec, struc
 	if (r == 0 && links[world->link].start)
 		r = links[world->link].start(world, why);
 	for (size_t i = 0; i < world->host_count && r == 0; i++)
-		r = host_address_all(&world->hosts[i], &spec->hosts[i], why);
+		r = host_address_all(&world->hosts[i], spec, why);
 	for (size_t i = 0; i < world->host_count && r == 0; i++) {
 		if (world->link == WORLD_LINK_LOOPBACK)
 			break; /* all is local */

@@ -34,8 +34,8 @@ struct world_host_spec {
 	const char *name;
 	/*
 	 * Addresses with prefix: "10.0.0.1/24", "fd00::1/64"; NULL ends the list. None: host n gets
-	 * 10.0.0.(n+1)/24 and fd00::(n+1)/64. Hosts reach each other's addresses, whatever the
-	 * prefix.
+	 * 10.0.N.(n+1)/24 and fd00:0:0:N::(n+1)/64, where N is the world's network. Hosts reach
+	 * each other's addresses, whatever the prefix.
 	 */
 	const char *addresses[WORLD_ADDRESSES_MAX];
 };
@@ -43,6 +43,7 @@ struct world_host_spec {
 struct world_spec {
 	enum world_link link;
 	size_t host_count; /* 2 for the fast veth link */
+	uint8_t network;   /* of the addresses that hosts get by themselves */
 	/* Buckets of each host's own connection hash (-ENOTSUP before Linux 6.1); 0: few on a wire,
 	 * and on a fast link that of the machine, which all namespaces share. */
 	unsigned hash_entries;
