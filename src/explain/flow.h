@@ -140,7 +140,7 @@ struct flow_history {
 	uint32_t times[2][4];  /* of bad checksums, gaps, repetitions, windows of 0 */
 };
 
-#define FLOW_CHUNK 65536 /* records: some MiB, touched as they come into use */
+#define FLOW_CHUNK 16384 /* records */
 
 struct flow_chunk {
 	struct flow *hot;		/* (owned) */

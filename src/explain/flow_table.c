@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "explain/flow_memory.h"
-
 static_assert(sizeof(struct flow_bucket) == 64, "a cache line");
 
 /* Grown when it is as full as this, so that it is never emptier than five eighths of it. */
@@ -102,7 +100,7 @@ int flow_table_reserve(struct flow_table *table, const struct flow_table_records
 		return 0;
 	if (grown.bucket_count > BUCKET_COUNT_MAX)
 		return -ENOMEM;
-	grown.buckets = flow_memory(size);
+	grown.buckets = aligned_alloc(sizeof(struct flow_bucket), size);
 	if (!grown.buckets)
 		return -ENOMEM;
 	memset(grown.buckets, 0, size);

@@ -26,10 +26,16 @@ struct taking {
 
 	/* Before it: */
 	bool aborted;
-	struct machine_end before[2]; /* their facts alone */
+	uint32_t before[2]; /* both ends' facts */
 	int64_t since_ns[2];
 	int64_t last_before_ns; /* of its sender */
 };
+
+/* Whether the end had one of the facts before the segment. */
+static bool was(const struct taking *t, unsigned end, uint32_t facts)
+{
+	return t->before[end] & facts;
+}
 
 static bool count_up(uint32_t *low, uint32_t add, struct flow *flow, unsigned end, bool bytes)
 {
@@ -398,7 +404,8 @@ static int note_since(struct taking *t, unsigned end, int64_t since_ns, int64_t 
 /* The common cases, in which the end is told by the time of now alone; false: it is none. */
 static bool note_since_now(struct taking *t, unsigned end, int state)
 {
-	bool acked = t->flow->machine.end[end].fin_acked, was_acked = t->before[end].fin_acked;
+	bool acked = t->flow->machine.end[end].fin_acked,
+	     was_acked = was(t, end, MACHINE_FACTS(.fin_acked = 1));
 	bool newly_acked = t->news.fin_acked && end != t->from;
 	bool changed = t->close->state[end] != state + 1;
 
@@ -415,13 +422,13 @@ static int note_state(struct taking *t, unsigned end, int state)
 {
 	int64_t since_ns = t->since_ns[end], acked_ns = FINDING_TIME_UNKNOWN;
 
-	if (t->before[end].fin_acked)
+	if (was(t, end, MACHINE_FACTS(.fin_acked = 1)))
 		acked_ns = flow_time(t->flow, t->close, FLOW_MARK + end);
 	if (t->news.fin_acked && end != t->from)
 		acked_ns = t->now_ns;
 	if (t->close->state[end] != state + 1)
 		since_ns = state < 0 ? FINDING_TIME_UNKNOWN : t->now_ns;
-	if (t->news.fin_repeated && end == t->from && t->before[end].fin_acked)
+	if (t->news.fin_repeated && end == t->from && was(t, end, MACHINE_FACTS(.fin_acked = 1)))
 		since_ns = since_before_the_ack(t, end, state);
 	return note_since(t, end, since_ns, acked_ns);
 }
@@ -430,13 +437,12 @@ static int note_state(struct taking *t, unsigned end, int state)
 static bool may_move(const struct taking *t)
 {
 	const struct machine_end *end = t->flow->machine.end;
-	const struct machine_end of_states = {
-		.syn_sent = 1, .syn_arrived = 1, .open = 1, .data_sent = 1, .presence = 3};
-	uint32_t changed = (t->before[0].facts ^ end[0].facts) |
-			   (t->before[1].facts ^ end[1].facts);
+	const uint32_t of_states = MACHINE_FACTS(.syn_sent = 1, .syn_arrived = 1, .open = 1,
+						 .data_sent = 1, .presence = 3);
+	uint32_t changed = (t->before[0] ^ end[0].facts) | (t->before[1] ^ end[1].facts);
 
-	return end[0].fin_seen || end[1].fin_seen || t->before[0].fin_seen ||
-	       t->before[1].fin_seen || (changed & of_states.facts);
+	return end[0].fin_seen || end[1].fin_seen || was(t, 0, MACHINE_FACTS(.fin_seen = 1)) ||
+	       was(t, 1, MACHINE_FACTS(.fin_seen = 1)) || (changed & of_states);
 }
 
 static int note_states(struct taking *t)
@@ -446,11 +452,12 @@ static int note_states(struct taking *t)
 	int r = 0;
 
 	for (unsigned end = 0; end < 2; end++) /* before a FIN's time moves it */
-		if (t->before[end].fin_acked || m->end[end].fin_acked || state[end] < 0)
+		if (was(t, end, MACHINE_FACTS(.fin_acked = 1)) || m->end[end].fin_acked ||
+		    state[end] < 0)
 			t->since_ns[end] = flow_since(t->flow, t->close, end);
 	if (t->news.fin)
 		note_first_fin(t);
-	if (m->end[!t->from].fin_inferred && !t->before[!t->from].fin_inferred)
+	if (m->end[!t->from].fin_inferred && !was(t, !t->from, MACHINE_FACTS(.fin_inferred = 1)))
 		flow_set_time(t->flow, t->close, FLOW_FIN + !t->from, t->now_ns);
 	for (unsigned end = 0; end < 2 && r == 0; end++) {
 		if (!note_since_now(t, end, state[end]))
@@ -471,8 +478,8 @@ static void begin(struct taking *t)
 	if (t->role == ROLE_RST)
 		t->cause = rst_cause_of(m, t->from, t->s);
 	t->aborted = machine_aborted(m);
-	t->before[0].facts = m->end[0].facts;
-	t->before[1].facts = m->end[1].facts;
+	t->before[0] = m->end[0].facts;
+	t->before[1] = m->end[1].facts;
 }
 
 static void note_history(struct flows *flows, uint32_t id, const struct taking *t, bool gap)
@@ -494,11 +501,17 @@ static bool is_gap(const struct taking *t)
 
 int flow_take(struct flows *flows, uint32_t id, unsigned from, const struct segment *s)
 {
-	struct taking t = {.flow = flow_at(flows, id), .s = s, .from = from};
-	struct machine *m = &t.flow->machine;
+	struct taking t; /* not cleared as a whole, which takes longer than the rest of this */
+	struct machine *m;
 	bool gap;
 
+	t.flow = flow_at(flows, id);
 	t.close = flow_close_at(flows, id);
+	t.s = s;
+	t.from = from;
+	t.cause = RST_NONE;
+	t.news = (struct machine_news){0};
+	m = &t.flow->machine;
 	begin(&t);
 	if (reserve(&t) < 0)
 		return -ENOMEM;

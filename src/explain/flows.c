@@ -27,7 +27,6 @@
 #include "explain/dedup.h"
 #include "explain/flow.h"
 #include "explain/flow_hash.h"
-#include "explain/flow_memory.h"
 #include "explain/place.h"
 #include "explain/role.h"
 #include "tcp/state.h"
@@ -342,8 +341,8 @@ static int add_chunk(struct flows *flows)
 
 	if (ARRAY_ROOM(flows->chunks, flows->chunk_capacity, flows->chunk_count) < 0)
 		return -ENOMEM;
-	chunk.hot = flow_memory(FLOW_CHUNK * sizeof(*chunk.hot));
-	chunk.close = flow_memory(FLOW_CHUNK * sizeof(*chunk.close));
+	chunk.hot = aligned_alloc(64, FLOW_CHUNK * sizeof(*chunk.hot));
+	chunk.close = malloc(FLOW_CHUNK * sizeof(*chunk.close));
 	chunk.histories = flows->plan.history ? malloc(FLOW_CHUNK * sizeof(*chunk.histories))
 					      : NULL;
 	if (!chunk.hot || !chunk.close || (flows->plan.history && !chunk.histories)) {
@@ -609,7 +608,7 @@ static int take(struct flows *flows, const struct segment *s, struct key *key, u
 }
 
 /* Returns the number of the record that most likely has the key, or FLOW_NONE. */
-static uint32_t fetch_record(const struct flows *flows, const struct key *key, bool whole)
+static uint32_t fetch_record(const struct flows *flows, const struct key *key)
 {
 	struct flow_probe probe;
 	uint32_t id;
@@ -621,14 +620,13 @@ static uint32_t fetch_record(const struct flows *flows, const struct key *key, b
 		return FLOW_NONE;
 	__builtin_prefetch(flow_at(flows, id), 1);
 	__builtin_prefetch((const char *)flow_at(flows, id) + 64, 1);
-	if (whole)
-		__builtin_prefetch(flow_close_at(flows, id), 1);
+	__builtin_prefetch(flow_close_at(flows, id), 1);
+	__builtin_prefetch((const char *)(flow_close_at(flows, id) + 1) - 1, 1);
 	return id;
 }
 
 static int take_batch(struct flows *flows, const struct segment *const *batch, size_t count)
 {
-	const uint8_t telling = TCP_FLAG_SYN | TCP_FLAG_FIN | TCP_FLAG_RST;
 	struct key keys[BATCH];
 	uint32_t hints[BATCH];
 	int r = 0;
@@ -638,7 +636,7 @@ static int take_batch(struct flows *flows, const struct segment *const *batch, s
 		flow_table_prefetch(&flows->table, keys[i].hash);
 	}
 	for (size_t i = 0; i < count; i++)
-		hints[i] = fetch_record(flows, &keys[i], batch[i]->flags & telling);
+		hints[i] = fetch_record(flows, &keys[i]);
 	for (size_t i = 0; i < count && r == 0; i++) {
 		if (keys[i].v6) /* addresses may have come and gone since */
 			make_key(flows, batch[i], &keys[i]);

@@ -510,29 +510,15 @@ enum machine_need machine_needs(const struct machine *m, unsigned from, const st
 /* Both ends are in, and nothing is due or missing but what was sent last. */
 static bool is_calm(const struct machine *m)
 {
-	const struct machine_end yes = {
-		.open = 1,
-		.seen = 1,
-		.base_known = 1,
-		.sent_known = 1,
-		.received_known = 1,
-		.acked_known = 1,
-	};
-	const struct machine_end no = {
-		.presence = 3,
-		.sent_holes = 1,
-		.received_holes = 1,
-		.fin_seen = 1,
-		.fin_again = 1,
-		.rst_sent = 1,
-		.newer_syn = 1,
-		.keepalive_sent = 1,
-		.keepalive_due = 1,
-		.challenge_due = 1,
-	};
+	const uint32_t yes = MACHINE_FACTS(.open = 1, .seen = 1, .base_known = 1, .sent_known = 1,
+					   .received_known = 1, .acked_known = 1);
+	const uint32_t no = MACHINE_FACTS(.presence = 3, .sent_holes = 1, .received_holes = 1,
+					  .fin_seen = 1, .fin_again = 1, .rst_sent = 1,
+					  .newer_syn = 1, .keepalive_sent = 1, .keepalive_due = 1,
+					  .challenge_due = 1);
 
-	return (m->end[0].facts & m->end[1].facts & yes.facts) == yes.facts &&
-	       !((m->end[0].facts | m->end[1].facts) & no.facts);
+	return (m->end[0].facts & m->end[1].facts & yes) == yes &&
+	       !((m->end[0].facts | m->end[1].facts) & no);
 }
 
 bool machine_pass(struct machine *m, unsigned from, const struct segment *s)

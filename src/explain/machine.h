@@ -84,6 +84,9 @@ struct machine {
 	struct machine_rare *rare; /* (the caller's) or NULL */
 };
 
+/* A number that has these facts set: MACHINE_FACTS(.open = 1, .seen = 1). */
+#define MACHINE_FACTS(...) (((struct machine_end){__VA_ARGS__}).facts)
+
 static_assert(sizeof(struct machine) <= 72, "there may be a million of them");
 
 /* What sending or arriving brought. Zeroed before. */

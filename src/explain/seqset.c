@@ -82,7 +82,8 @@ uint32_t seqset_missing(uint32_t edge, const struct seqset_islands *islands, uin
 	if (seq_leq(to, from))
 		return 0;
 	missing = to - from;
-	for (size_t i = 0; islands && i < islands->count; i++)
-		missing -= overlap(&islands->at[i], from, to);
+	for (size_t i = 0; islands && i < islands->count && seq_leq(islands->at[i].from, to); i++)
+		if (seq_geq(islands->at[i].to, from))
+			missing -= overlap(&islands->at[i], from, to);
 	return missing;
 }
