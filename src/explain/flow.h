@@ -87,12 +87,12 @@ static_assert(sizeof(struct flow) + sizeof(struct flow_close) +
 		      FLOWS_BYTES_EACH,
 	      "what the header promises; the table is at least 5/8 of 7/8 full");
 
-/* Repeated FINs of both ends. */
+/* Repeated FINs of an end. */
 struct flow_intervals {
-	int64_t last_ns[2]; /* of the FIN */
-	uint8_t count[2];
-	bool cut[2];
-	uint32_t ms[2][FINDING_INTERVALS];
+	int64_t last_ns; /* of the FIN */
+	uint8_t count;
+	bool cut;
+	uint32_t ms[FINDING_INTERVALS];
 };
 
 /* A SYN that is not of this connection: if it is answered, it is of the next one. */
@@ -111,25 +111,42 @@ struct flow_reuse {
 	bool in_time_wait;
 };
 
-struct flow_rare {
-	struct machine_rare machine; /* its holes (owned) */
-	struct flow_rare_end {
-		uint32_t packets_high, bytes_high;
-		uint32_t data_repeated, syns, fins; /* beyond the first */
-		uint32_t keepalives, unanswered_keepalives, challenges, rsts;
-		int64_t since_ns;
-	} end[2];
-	struct {
-		int64_t at_ns;
-		uint8_t from, cause, ttl;
-		bool any, ends;
-	} rst;
-	struct flow_intervals *intervals; /* (owned) */
-	struct flow_stray *stray[2];	  /* (owned) of each end, its last */
-	int64_t *times;			  /* (owned) FLOW_TIMES of them when FLOW_WIDE */
+/* What is counted of each end where it happens at all. */
+enum flow_count {
+	COUNT_DATA_REPEATED,
+	COUNT_SYNS, /* beyond the first, as … */
+	COUNT_FINS,
+	COUNT_KEEPALIVES,
+	COUNT_UNANSWERED,
+	COUNT_CHALLENGES,
+	COUNT_RSTS,
+	FLOW_COUNTS
+};
+
+/* What hardly any connection has. */
+struct flow_more {
+	uint32_t packets_high[2], bytes_high[2];
+	uint32_t counts_high[2][FLOW_COUNTS]; /* times 256 */
+	int64_t since_ns[2];
+	struct flow_intervals *intervals[2]; /* (owned) */
+	struct flow_stray *stray[2];	     /* (owned) the last of each end */
+	int64_t *times;			     /* (owned) FLOW_TIMES of them when FLOW_WIDE */
 	struct flow_reuse before;
 	uint64_t behind; /* number; 0: not kept here */
 };
+
+/* What one in some connections has. */
+struct flow_rare {
+	struct machine_rare machine; /* its holes (owned) */
+	struct flow_more *more;	     /* (owned) or NULL */
+	int64_t rst_ns;
+	uint8_t counts[2][FLOW_COUNTS]; /* the lowest 8 bits */
+	uint8_t rst_ttl;
+	uint8_t rst_any : 1, rst_ends : 1, rst_from : 1, rst_cause : 4;
+	uint8_t since_more : 2; /* a bit for each end: SINCE_RARE is in flow_more, else the RST */
+};
+
+static_assert(sizeof(struct flow_rare) <= 56, "64 bytes of the heap");
 
 /* Letters for Zeek; see flow_history.c. */
 struct flow_history {
@@ -197,6 +214,11 @@ static inline struct flow_rare *flow_rare_of(const struct flow *flow)
 	return (struct flow_rare *)flow->machine.rare;
 }
 
+static inline struct flow_more *flow_more_of(const struct flow *flow)
+{
+	return flow->machine.rare ? flow_rare_of(flow)->more : NULL;
+}
+
 static inline uint64_t flow_turn(const struct flow *flow)
 {
 	return (uint64_t)flow->turn_high << 32 | flow->turn_low;
@@ -243,7 +265,7 @@ static inline int64_t flow_time(const struct flow *flow, const struct flow_close
 	int64_t offset;
 
 	if (flow->flags & FLOW_WIDE)
-		return flow_rare_of(flow)->times[which];
+		return flow_more_of(flow)->times[which];
 	if (which < FLOW_FIN)
 		offset = flow_last_offset(flow, end);
 	else if (which < FLOW_MARK)
@@ -261,7 +283,7 @@ static inline void flow_set_time(struct flow *flow, struct flow_close *close, un
 	int64_t offset;
 
 	if (flow->flags & FLOW_WIDE) {
-		flow_rare_of(flow)->times[which] = ns;
+		flow_more_of(flow)->times[which] = ns;
 	} else if (!flow_distance(flow, ns, &offset)) {
 		return;
 	} else if (which < FLOW_FIN) {
@@ -301,6 +323,11 @@ static inline int flow_make_room_for(struct flow *flow, struct flow_close *close
 
 /* The rare part, made when there is none; NULL when memory is short. */
 struct flow_rare *flow_need_rare(struct flow *flow);
+struct flow_more *flow_need_more(struct flow *flow);
+uint32_t flow_count(const struct flow *flow, unsigned end, enum flow_count which);
+/* Adds to a count. 0 or -ENOMEM. */
+int flow_count_up(struct flow *flow, unsigned end, enum flow_count which, uint32_t add);
+void flow_count_clear(struct flow *flow, unsigned end, enum flow_count which);
 /* What the record owns. */
 void flow_release(struct flow *flow);
 

@@ -24,13 +24,12 @@ static void fill_fin(const struct flow *flow, const struct flow_close *close, un
 		     struct finding_end *ret)
 {
 	const struct machine_end *me = &flow->machine.end[at];
-	const struct flow_rare *rare = flow_rare_of(flow);
 
 	ret->fin_seen = me->fin_seen && !me->fin_inferred;
 	ret->fin_inferred = me->fin_inferred;
 	ret->fin_acked = me->fin_acked;
 	ret->fin_acked_by_fin = me->fin_acked && close->end[at].fin_acked_by_fin;
-	ret->fin_count = ret->fin_seen ? 1 + (rare ? rare->end[at].fins : 0) : 0;
+	ret->fin_count = ret->fin_seen ? 1 + flow_count(flow, at, COUNT_FINS) : 0;
 	ret->fin_ns = ret->fin_seen ? flow_time(flow, close, FLOW_FIN + at) : FINDING_TIME_UNKNOWN;
 	ret->fin_acked_ns = me->fin_acked ? flow_time(flow, close, FLOW_MARK + at)
 					  : FINDING_TIME_UNKNOWN;
@@ -39,22 +38,19 @@ static void fill_fin(const struct flow *flow, const struct flow_close *close, un
 static void fill_counts(const struct flow *flow, const struct flow_close *close, unsigned at,
 			struct finding_end *ret)
 {
-	const struct flow_rare *rare = flow_rare_of(flow);
-	const struct flow_rare_end *more = rare ? &rare->end[at] : NULL;
+	const struct flow_more *more = flow_more_of(flow);
 
-	ret->packets = flow->packets[at];
-	ret->bytes = flow->bytes[at];
+	ret->packets = flow->packets[at] | (more ? (uint64_t)more->packets_high[at] << 32 : 0);
+	ret->bytes = flow->bytes[at] | (more ? (uint64_t)more->bytes_high[at] << 32 : 0);
 	ret->syn_count = close->end[at].syn_seen;
-	if (!more)
+	if (!flow->machine.rare)
 		return;
-	ret->packets |= (uint64_t)more->packets_high << 32;
-	ret->bytes |= (uint64_t)more->bytes_high << 32;
-	ret->syn_count += more->syns;
-	ret->data_repeated = more->data_repeated;
-	ret->keepalives = more->keepalives;
-	ret->unanswered_keepalives = more->unanswered_keepalives;
-	ret->challenges = more->challenges;
-	ret->rst_count = more->rsts;
+	ret->syn_count += flow_count(flow, at, COUNT_SYNS);
+	ret->data_repeated = flow_count(flow, at, COUNT_DATA_REPEATED);
+	ret->keepalives = flow_count(flow, at, COUNT_KEEPALIVES);
+	ret->unanswered_keepalives = flow_count(flow, at, COUNT_UNANSWERED);
+	ret->challenges = flow_count(flow, at, COUNT_CHALLENGES);
+	ret->rst_count = flow_count(flow, at, COUNT_RSTS);
 }
 
 static void fill_end(const struct flows *flows, const struct flow *flow,
@@ -107,7 +103,7 @@ static enum finding_ending ending_of(const struct flow *flow)
 	if (machine_refused(m))
 		return ENDING_REFUSED;
 	if (machine_aborted(m))
-		return flow_rare_of(flow)->rst.cause == RST_CLIENT_GONE ? ENDING_ABORTED
+		return flow_rare_of(flow)->rst_cause == RST_CLIENT_GONE ? ENDING_ABORTED
 									: ENDING_RESET;
 	if (!end[0].fin_seen && !end[1].fin_seen)
 		return never_answered(end) ? ENDING_UNANSWERED : ENDING_OPEN;
@@ -163,34 +159,33 @@ static void fill_rst(const struct flow *flow, struct finding_rst *ret)
 {
 	const struct flow_rare *rare = flow_rare_of(flow);
 
-	if (!rare || !rare->rst.any)
+	if (!rare || !rare->rst_any)
 		return;
 	ret->any = true;
-	ret->from = rare->rst.from;
-	ret->cause = (enum rst_cause)rare->rst.cause;
-	ret->at_ns = rare->rst.at_ns;
-	ret->ends = rare->rst.ends;
-	ret->ttl = rare->rst.ttl;
+	ret->from = rare->rst_from;
+	ret->cause = (enum rst_cause)rare->rst_cause;
+	ret->at_ns = rare->rst_ns;
+	ret->ends = rare->rst_ends;
+	ret->ttl = rare->rst_ttl;
 	ret->sender_ttl = flow->ttl[ret->from];
 	ret->ttl_known = ret->ttl && ret->sender_ttl &&
 			 !(flow->flags & (FLOW_VARIOUS_0 << ret->from));
-	ret->count = rare->end[0].rsts + rare->end[1].rsts;
+	ret->count = flow_count(flow, 0, COUNT_RSTS) + flow_count(flow, 1, COUNT_RSTS);
 }
 
 /* Of the end that repeated its FIN most. */
 static void fill_intervals(const struct flow *flow, struct finding *ret)
 {
-	const struct flow_rare *rare = flow_rare_of(flow);
-	const struct flow_intervals *all = rare ? rare->intervals : NULL;
-	unsigned end;
+	const struct flow_more *more = flow_more_of(flow);
+	unsigned end = ret->end[1].fin_count > ret->end[0].fin_count ? TRACK_SERVER : TRACK_CLIENT;
+	const struct flow_intervals *all = more ? more->intervals[end] : NULL;
 
 	if (!all)
 		return;
-	end = ret->end[1].fin_count > ret->end[0].fin_count ? TRACK_SERVER : TRACK_CLIENT;
 	ret->fin_repeater = end;
-	ret->fin_interval_count = all->count[end];
-	ret->fin_intervals_cut = all->cut[end];
-	memcpy(ret->fin_interval_ms, all->ms[end], all->count[end] * sizeof(all->ms[end][0]));
+	ret->fin_interval_count = all->count;
+	ret->fin_intervals_cut = all->cut;
+	memcpy(ret->fin_interval_ms, all->ms, all->count * sizeof(all->ms[0]));
 }
 
 void flow_reuse_of(const struct flows *flows, uint32_t before, int64_t syn_ns,
@@ -214,12 +209,12 @@ void flow_reuse_of(const struct flows *flows, uint32_t before, int64_t syn_ns,
 static void fill_reuse(const struct flows *flows, const struct flow *flow,
 		       const struct flow_close *close, struct finding *ret)
 {
-	const struct flow_rare *rare = flow_rare_of(flow);
+	const struct flow_more *more = flow_more_of(flow);
 	struct flow_reuse reuse = {0};
 
 	ret->reused_held_by = WHO_NONE;
-	if (rare && rare->before.number)
-		reuse = rare->before;
+	if (more && more->before.number)
+		reuse = more->before;
 	else if (close->before != FLOW_NONE)
 		flow_reuse_of(flows, close->before, flow->first_ns, &reuse);
 	if (reuse.number) {
@@ -228,8 +223,8 @@ static void fill_reuse(const struct flows *flows, const struct flow *flow,
 		ret->reused_held_by = reuse.held_by;
 		ret->reused_in_time_wait = reuse.in_time_wait;
 	}
-	if (rare && rare->behind)
-		ret->reused_by = rare->behind;
+	if (more && more->behind)
+		ret->reused_by = more->behind;
 	else if (close->behind != FLOW_NONE)
 		ret->reused_by = flow_number(flow_close_at(flows, close->behind));
 }

@@ -39,25 +39,19 @@ static bool was(const struct taking *t, unsigned end, uint32_t facts)
 
 static bool count_up(uint32_t *low, uint32_t add, struct flow *flow, unsigned end, bool bytes)
 {
-	struct flow_rare *rare;
+	struct flow_more *more;
 
 	*low += add;
 	if (*low >= add)
 		return true;
-	rare = flow_need_rare(flow);
-	if (!rare)
+	more = flow_need_more(flow);
+	if (!more)
 		return false;
 	if (bytes)
-		rare->end[end].bytes_high++;
+		more->bytes_high[end]++;
 	else
-		rare->end[end].packets_high++;
+		more->packets_high[end]++;
 	return true;
-}
-
-static void increase(uint32_t *counter)
-{
-	if (*counter < UINT32_MAX)
-		(*counter)++;
 }
 
 bool flow_pass(struct flow *flow, unsigned from, const struct segment *s)
@@ -130,7 +124,8 @@ static int note_count(struct taking *t)
 	struct flow *flow = t->flow;
 	int64_t last_ns = flow_time(flow, t->close, FLOW_LAST + t->from);
 	unsigned various = FLOW_VARIOUS_0 << t->from;
-	struct flow_stray *stray = flow->machine.rare ? flow_rare_of(flow)->stray[t->from] : NULL;
+	struct flow_more *more = flow_more_of(flow);
+	struct flow_stray *stray = more ? more->stray[t->from] : NULL;
 
 	if (!count_up(&flow->packets[t->from], 1, flow, t->from, false))
 		return -ENOMEM;
@@ -153,19 +148,13 @@ static int note_syn(struct taking *t)
 	struct flow_close_end *end = &t->close->end[t->from];
 	const struct tcp_options *options = &t->s->options;
 	const struct machine_end *other = &t->flow->machine.end[!t->from];
-	struct flow_rare *rare;
 
 	if (t->s->flags & TCP_FLAG_ACK)
 		t->close->fast_open_taken |= other->fast_open && seq_gt(t->s->ack, other->isn + 1)
 						     ? 1
 						     : 0;
-	if (end->syn_seen) {
-		rare = flow_need_rare(t->flow);
-		if (!rare)
-			return -ENOMEM;
-		increase(&rare->end[t->from].syns);
-		return 0;
-	}
+	if (end->syn_seen)
+		return flow_count_up(t->flow, t->from, COUNT_SYNS, 1);
 	end->syn_seen = true;
 	end->has_timestamps = options->has_timestamps;
 	end->has_window_scale = options->has_window_scale;
@@ -196,43 +185,43 @@ static void note_opening(struct taking *t)
 
 static int note_rst(struct taking *t)
 {
-	struct flow_rare *rare = flow_need_rare(t->flow);
 	bool ends = !t->aborted && machine_aborted(&t->flow->machine);
+	struct flow_rare *rare;
 
-	if (!rare)
+	if (flow_count_up(t->flow, t->from, COUNT_RSTS, 1) < 0)
 		return -ENOMEM;
-	increase(&rare->end[t->from].rsts);
+	rare = flow_rare_of(t->flow);
 	if (t->cause == RST_ANSWERS_OLD_ACK)
 		t->close->newer_syn_ignored = true;
-	if (rare->rst.any && !ends)
+	if (rare->rst_any && !ends)
 		return 0;
-	rare->rst.any = true;
-	rare->rst.ends = ends;
-	rare->rst.at_ns = t->s->time_ns;
-	rare->rst.from = (uint8_t)t->from;
-	rare->rst.cause = (uint8_t)t->cause;
-	rare->rst.ttl = t->s->ttl;
+	rare->rst_any = true;
+	rare->rst_ends = ends;
+	rare->rst_ns = t->s->time_ns;
+	rare->rst_from = (uint8_t)t->from & 1;
+	rare->rst_cause = (uint8_t)t->cause & 15;
+	rare->rst_ttl = t->s->ttl;
 	return 0;
 }
 
 /* Another SYN while both ends are in. If it is answered, it moves to a connection of its own. */
 static int note_stray(struct taking *t)
 {
-	struct flow_rare *rare = flow_need_rare(t->flow);
-	struct flow_stray *stray = rare ? rare->stray[t->from] : NULL;
+	struct flow_more *more = flow_need_more(t->flow);
+	struct flow_stray *stray = more ? more->stray[t->from] : NULL;
 	bool ignored = t->close->newer_syn_ignored;
 
-	if (!rare)
+	if (!more)
 		return -ENOMEM;
 	t->close->newer_syn_ignored = true;
 	if (stray && stray->syn.seq == t->s->seq) {
-		increase(&stray->count);
+		stray->count += stray->count < UINT32_MAX;
 		stray->last = *t->s;
 		stray->last.payload = NULL;
 		return 0;
 	}
 	if (!stray)
-		stray = rare->stray[t->from] = malloc(sizeof(*stray));
+		stray = more->stray[t->from] = malloc(sizeof(*stray));
 	if (!stray)
 		return -ENOMEM;
 	*stray = (struct flow_stray){
@@ -258,49 +247,42 @@ static uint32_t milliseconds(int64_t from_ns, int64_t to_ns)
 
 static int note_fin_repeated(struct taking *t)
 {
-	struct flow_rare *rare = flow_need_rare(t->flow);
+	struct flow_more *more = flow_need_more(t->flow);
 	struct flow_intervals *all;
-	unsigned count;
 
-	if (!rare)
+	if (!more || flow_count_up(t->flow, t->from, COUNT_FINS, 1) < 0)
 		return -ENOMEM;
-	if (!rare->intervals)
-		rare->intervals = calloc(1, sizeof(*rare->intervals));
-	all = rare->intervals;
-	if (!all)
-		return -ENOMEM;
-	if (!rare->end[t->from].fins)
-		all->last_ns[t->from] = flow_time(t->flow, t->close, FLOW_FIN + t->from);
-	increase(&rare->end[t->from].fins);
-	count = all->count[t->from];
-	if (count < FINDING_INTERVALS) {
-		all->ms[t->from][count] = milliseconds(all->last_ns[t->from], t->s->time_ns);
-		all->count[t->from]++;
-	} else {
-		all->cut[t->from] = true;
+	if (!more->intervals[t->from]) {
+		more->intervals[t->from] = calloc(1, sizeof(*all));
+		if (!more->intervals[t->from])
+			return -ENOMEM;
+		more->intervals[t->from]->last_ns = flow_time(t->flow, t->close,
+							      FLOW_FIN + t->from);
 	}
-	all->last_ns[t->from] = t->s->time_ns;
+	all = more->intervals[t->from];
+	if (all->count < FINDING_INTERVALS)
+		all->ms[all->count++] = milliseconds(all->last_ns, t->s->time_ns);
+	else
+		all->cut = true;
+	all->last_ns = t->s->time_ns;
 	return 0;
 }
 
+/* The end's FINs so far were at another number. */
 static void note_first_fin(struct taking *t)
 {
-	struct flow_rare *rare = flow_rare_of(t->flow);
+	struct flow_more *more = flow_more_of(t->flow);
 
 	flow_set_time(t->flow, t->close, FLOW_FIN + t->from, t->s->time_ns);
-	if (!rare)
+	flow_count_clear(t->flow, t->from, COUNT_FINS);
+	if (!more)
 		return;
-	rare->end[t->from].fins = 0; /* those were at another number */
-	if (rare->intervals) {
-		rare->intervals->count[t->from] = 0;
-		rare->intervals->cut[t->from] = false;
-	}
+	free(more->intervals[t->from]);
+	more->intervals[t->from] = NULL;
 }
 
 static int note_role(struct taking *t)
 {
-	struct flow_rare *rare;
-
 	switch (t->role) {
 	case ROLE_RST:
 		return note_rst(t);
@@ -309,19 +291,12 @@ static int note_role(struct taking *t)
 	case ROLE_FIN_REPEATED:
 		return t->news.fin_repeated ? note_fin_repeated(t) : 0;
 	case ROLE_KEEPALIVE:
-		rare = flow_need_rare(t->flow);
-		if (!rare)
+		if (flow_count_up(t->flow, t->from, COUNT_KEEPALIVES, 1) < 0)
 			return -ENOMEM;
-		increase(&rare->end[t->from].keepalives);
-		increase(&rare->end[t->from].unanswered_keepalives);
-		return 0;
+		return flow_count_up(t->flow, t->from, COUNT_UNANSWERED, 1);
 	case ROLE_CHALLENGE_ACK:
-		rare = flow_need_rare(t->flow);
-		if (!rare)
-			return -ENOMEM;
-		increase(&rare->end[t->from].challenges);
 		t->close->newer_syn_ignored |= t->flow->machine.end[!t->from].newer_syn;
-		return 0;
+		return flow_count_up(t->flow, t->from, COUNT_CHALLENGES, 1);
 	default:
 		return is_syn_role(t->role) ? note_syn(t) : 0;
 	}
@@ -335,18 +310,34 @@ static bool is_repeated(const struct taking *t)
 
 static int note_data(struct taking *t)
 {
-	struct flow_rare *rare = flow_rare_of(t->flow);
-
-	if (rare && t->role != ROLE_ILLEGAL && t->role != ROLE_STRAY)
-		rare->end[!t->from].unanswered_keepalives = 0;
+	if (t->flow->machine.rare && t->role != ROLE_ILLEGAL && t->role != ROLE_STRAY)
+		flow_count_clear(t->flow, !t->from, COUNT_UNANSWERED);
 	if (!count_up(&t->flow->bytes[t->from], t->news.added, t->flow, t->from, true))
 		return -ENOMEM;
-	if (!is_repeated(t))
-		return 0;
-	rare = flow_need_rare(t->flow);
+	return is_repeated(t) ? flow_count_up(t->flow, t->from, COUNT_DATA_REPEATED, 1) : 0;
+}
+
+static int64_t rare_since(const struct flow *flow, unsigned end)
+{
+	const struct flow_rare *rare = flow_rare_of(flow);
+
+	return rare->since_more & 1u << end ? rare->more->since_ns[end] : rare->rst_ns;
+}
+
+static int set_rare_since(struct flow *flow, unsigned end, int64_t ns)
+{
+	struct flow_rare *rare = flow_need_rare(flow);
+
 	if (!rare)
 		return -ENOMEM;
-	increase(&rare->end[t->from].data_repeated);
+	rare->since_more &= ~(1u << end) & 3;
+	/* The RST that ended it is not replaced by another. */
+	if (rare->rst_ends && rare->rst_ns == ns)
+		return 0;
+	if (!flow_need_more(flow))
+		return -ENOMEM;
+	rare->since_more |= (1u << end) & 3;
+	rare->more->since_ns[end] = ns;
 	return 0;
 }
 
@@ -358,7 +349,7 @@ int64_t flow_since(const struct flow *flow, const struct flow_close *close, unsi
 	case SINCE_OTHER_FIN:
 		return flow_time(flow, close, FLOW_FIN + !end);
 	case SINCE_RARE:
-		return flow_rare_of(flow)->end[end].since_ns;
+		return rare_since(flow, end);
 	case SINCE_UNKNOWN:
 		break;
 	}
@@ -377,7 +368,6 @@ static int64_t since_before_the_ack(const struct taking *t, unsigned end, int st
 static int note_since(struct taking *t, unsigned end, int64_t since_ns, int64_t acked_ns)
 {
 	struct flow_close_end *close = &t->close->end[end];
-	struct flow_rare *rare;
 
 	close->since = SINCE_MARK;
 	if (!t->flow->machine.end[end].fin_acked) {
@@ -392,11 +382,8 @@ static int note_since(struct taking *t, unsigned end, int64_t since_ns, int64_t 
 	} else if (since_ns == flow_time(t->flow, t->close, FLOW_FIN + !end)) {
 		close->since = SINCE_OTHER_FIN;
 	} else {
-		rare = flow_need_rare(t->flow);
-		if (!rare)
-			return -ENOMEM;
 		close->since = SINCE_RARE;
-		rare->end[end].since_ns = since_ns;
+		return set_rare_since(t->flow, end, since_ns);
 	}
 	return 0;
 }
@@ -545,6 +532,5 @@ int flow_take_syns_again(struct flows *flows, uint32_t id, const struct segment 
 	/* The rest are like this one, so that all they do is count. */
 	if (!count_up(&flow->packets[TRACK_CLIENT], count - 1, flow, TRACK_CLIENT, false))
 		return -ENOMEM;
-	flow_rare_of(flow)->end[TRACK_CLIENT].syns += count - 1;
-	return 0;
+	return flow_count_up(flow, TRACK_CLIENT, COUNT_SYNS, count - 1);
 }

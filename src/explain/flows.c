@@ -192,19 +192,19 @@ static int settle_reuse(struct flows *flows, uint32_t behind)
 {
 	struct flow *flow = flow_at(flows, behind);
 	uint32_t before = flow_close_at(flows, behind)->before;
-	struct flow_rare *rare = flow_need_rare(flow);
+	struct flow_more *more = flow_need_more(flow);
 
-	if (!rare)
+	if (!more)
 		return -ENOMEM;
-	if (!rare->before.number)
-		flow_reuse_of(flows, before, flow->first_ns, &rare->before);
+	if (!more->before.number)
+		flow_reuse_of(flows, before, flow->first_ns, &more->before);
 	return 0;
 }
 
 static int unlink_pair(struct flows *flows, uint32_t id)
 {
 	struct flow_close *close = flow_close_at(flows, id);
-	struct flow_rare *rare;
+	struct flow_more *more;
 
 	if (close->behind != FLOW_NONE) {
 		if (settle_reuse(flows, close->behind) < 0)
@@ -212,10 +212,10 @@ static int unlink_pair(struct flows *flows, uint32_t id)
 		flow_close_at(flows, close->behind)->before = FLOW_NONE;
 	}
 	if (close->before != FLOW_NONE) {
-		rare = flow_need_rare(flow_at(flows, close->before));
-		if (!rare)
+		more = flow_need_more(flow_at(flows, close->before));
+		if (!more)
 			return -ENOMEM;
-		rare->behind = flow_number(close);
+		more->behind = flow_number(close);
 		flow_close_at(flows, close->before)->behind = FLOW_NONE;
 	}
 	return 0;
@@ -488,7 +488,8 @@ static int promote(struct flows *flows, const struct segment *s, unsigned from, 
 {
 	struct flow *old = flow_at(flows, newest);
 	struct flow_close *close = flow_close_at(flows, newest);
-	struct flow_stray **place = &flow_rare_of(old)->stray[from], *stray = *place;
+	struct flow_more *more = flow_more_of(old);
+	struct flow_stray *stray = more ? more->stray[from] : NULL;
 	struct segment first, last;
 	uint32_t count;
 	int r;
@@ -502,7 +503,7 @@ static int promote(struct flows *flows, const struct segment *s, unsigned from, 
 	close->newer_syn_ignored = stray->ignored_before;
 	flow_set_time(old, close, FLOW_LAST + from, stray->without_ns);
 	free(stray);
-	*place = NULL;
+	more->stray[from] = NULL;
 	r = open_flow(flows, &first, newest, true, ret, ret_told);
 	if (r == 0)
 		r = flow_take(flows, *ret, TRACK_CLIENT, &first);
@@ -540,8 +541,6 @@ static int place(struct flows *flows, const struct segment *s, const struct key 
 	case PLACE_UNRELATED:
 		return open_flow(flows, s, newest, false, ret, ret_told);
 	case PLACE_NEW:
-		if (!flow_need_rare(flow))
-			return -ENOMEM;
 		place_tell_old(&flow->machine, from, s);
 		return open_flow(flows, s, newest, true, ret, ret_told);
 	case PLACE_PROMOTE:

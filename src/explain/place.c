@@ -42,7 +42,7 @@ enum place place_of(const struct machine *m, unsigned from, const struct segment
 		return PLACE_HERE;
 	if (!(s->flags & TCP_FLAG_ACK))
 		return place_of_syn(m, from, s);
-	if (m->end[!from].newer_syn && s->ack == m->rare->newer_isn[!from] + 1)
+	if (m->end[!from].newer_syn && m->rare && s->ack == m->rare->newer_isn[!from] + 1)
 		return PLACE_PROMOTE;
 	return PLACE_HERE;
 }
@@ -75,7 +75,8 @@ void place_tell_old(struct machine *old, unsigned from, const struct segment *sy
 	int state = machine_state(old, !from);
 
 	old->end[from].newer_syn = true;
-	old->rare->newer_isn[from] = syn->seq;
+	if (old->rare)
+		old->rare->newer_isn[from] = syn->seq;
 	if (state == TCP_TIME_WAIT || state == TCP_LAST_ACK)
 		old->end[!from].challenge_due = true;
 }

@@ -34,7 +34,7 @@ bool place_is_opening(const struct machine *m);
 bool place_fits(const struct machine *m, unsigned from, const struct segment *segment);
 
 /* The old connection learns of a SYN from @from that is not its own: its other end may answer it.
- * There must be memory for what is rare. */
+ */
 void place_tell_old(struct machine *old, unsigned from, const struct segment *syn);
 
 #endif
