@@ -94,6 +94,7 @@ uint32_t flow_addresses_take(struct flow_addresses *addresses, const uint8_t byt
 		memcpy(addresses->items[number].bytes, bytes, 16);
 		addresses->items[number].users = 0;
 		put_into_chain(addresses, number);
+		addresses->changes++;
 	}
 	addresses->items[number].users++;
 	return number;
@@ -111,4 +112,5 @@ void flow_addresses_drop(struct flow_addresses *addresses, uint32_t number)
 	*link = item->next;
 	item->next = addresses->free;
 	addresses->free = number;
+	addresses->changes++;
 }

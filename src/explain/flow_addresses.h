@@ -20,6 +20,7 @@ struct flow_addresses {
 	uint32_t *heads;	    /* (owned) a chain for each hash; as many as @capacity */
 	uint32_t capacity;	    /* a power of two, or 0 */
 	uint32_t used, free;	    /* ever given out; the first free one */
+	uint64_t changes;	    /* how often an address came or went */
 	uint64_t seed;
 };
 

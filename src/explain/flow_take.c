@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "explain/flow.h"
+#include "explain/machine_pass.h"
 #include "explain/role.h"
 #include "tcp/seq.h"
 #include "tcp/state.h"

@@ -26,19 +26,12 @@
 #include "base/array.h"
 #include "explain/dedup.h"
 #include "explain/flow.h"
-#include "explain/flow_hash.h"
+#include "explain/flow_key.h"
 #include "explain/place.h"
 #include "explain/role.h"
 #include "tcp/state.h"
 
 #define BATCH 32
-
-/* A segment's pair of endpoints in the form that records have. */
-struct key {
-	uint64_t source, target; /* address and port */
-	uint64_t hash;
-	bool v6, known; /* addresses that no connection has are not known */
-};
 
 struct flows *flows_new(const struct flows_plan *plan, flows_tell tell, void *context)
 {
@@ -85,25 +78,12 @@ void flows_free(struct flows *flows)
 
 /* --- keys --- */
 
-static uint64_t hash_pair(const struct flows *flows, uint64_t a, uint64_t b, bool v6)
-{
-	uint64_t low = a < b ? a : b, high = a < b ? b : a;
-
-	return flow_hash(low, high ^ (uint64_t)v6 << 63, flows->seed);
-}
-
-static uint64_t end_of_record(const struct flow *flow, unsigned end)
-{
-	return (uint64_t)flow->address[end] << 16 | flow->port[end];
-}
-
 static uint64_t hash_of_record(const void *context, uint32_t id)
 {
 	const struct flows *flows = context;
 	const struct flow *flow = flow_at(flows, id);
 
-	return hash_pair(flows, end_of_record(flow, 0), end_of_record(flow, 1),
-			 (flow->flags & FLOW_V6) != 0);
+	return flow_key_hash(flow_record_pair(flow), (flow->flags & FLOW_V6) != 0, flows->seed);
 }
 
 static void fetch_for_hash(const void *context, uint32_t id)
@@ -111,41 +91,8 @@ static void fetch_for_hash(const void *context, uint32_t id)
 	__builtin_prefetch(&flow_at(context, id)->address);
 }
 
-static void make_key(const struct flows *flows, const struct segment *s, struct key *ret)
-{
-	uint32_t source, target;
-
-	ret->v6 = s->source.address.family == AF_INET6;
-	if (ret->v6) {
-		source = flow_addresses_find(&flows->addresses, s->source.address.bytes);
-		target = flow_addresses_find(&flows->addresses, s->target.address.bytes);
-		ret->known = source != FLOW_ADDRESS_NONE && target != FLOW_ADDRESS_NONE;
-	} else {
-		memcpy(&source, s->source.address.bytes, sizeof(source));
-		memcpy(&target, s->target.address.bytes, sizeof(target));
-		ret->known = true;
-	}
-	ret->source = (uint64_t)source << 16 | s->source.port;
-	ret->target = (uint64_t)target << 16 | s->target.port;
-	ret->hash = hash_pair(flows, ret->source, ret->target, ret->v6);
-}
-
-static inline bool has_key(const struct flow *flow, const struct key *key)
-{
-	uint64_t client = end_of_record(flow, 0), server = end_of_record(flow, 1);
-
-	return ((client == key->source && server == key->target) ||
-		(client == key->target && server == key->source)) &&
-	       ((flow->flags & FLOW_V6) != 0) == key->v6;
-}
-
-static unsigned from_of(const struct flow *flow, const struct key *key)
-{
-	return end_of_record(flow, TRACK_CLIENT) == key->source ? TRACK_CLIENT : TRACK_SERVER;
-}
-
 /* The newest connection of the pair, or FLOW_NONE. */
-static uint32_t find(const struct flows *flows, const struct key *key)
+static uint32_t find(const struct flows *flows, const struct flow_key *key)
 {
 	struct flow_probe probe;
 	uint32_t id;
@@ -154,7 +101,7 @@ static uint32_t find(const struct flows *flows, const struct key *key)
 		return FLOW_NONE;
 	flow_table_begin(&flows->table, key->hash, &probe);
 	while (flow_table_next(&flows->table, &probe, &id))
-		if (has_key(flow_at(flows, id), key))
+		if (flow_key_side(key, flow_at(flows, id)) >= 0)
 			return id;
 	return FLOW_NONE;
 }
@@ -511,23 +458,23 @@ static int promote(struct flows *flows, const struct segment *s, unsigned from, 
 }
 
 /* Of a connection that is being opened and the one before it on the pair, whose segment it is. */
-static int place_between(struct flows *flows, uint32_t opening, const struct key *key,
+static int place_between(struct flows *flows, uint32_t opening, const struct flow_key *key,
 			 const struct segment *s, uint32_t *ret)
 {
 	uint32_t before = flow_close_at(flows, opening)->before;
 	const struct flow *new = flow_at(flows, opening), *old;
 
 	*ret = opening;
-	if (before == FLOW_NONE || place_fits(&new->machine, from_of(new, key), s))
+	if (before == FLOW_NONE || place_fits(&new->machine, (unsigned)flow_key_side(key, new), s))
 		return 0;
 	old = flow_at(flows, before);
-	if (!place_fits(&old->machine, from_of(old, key), s))
+	if (!place_fits(&old->machine, (unsigned)flow_key_side(key, old), s))
 		return 0;
 	*ret = before;
 	return settle_reuse(flows, opening);
 }
 
-static int place(struct flows *flows, const struct segment *s, const struct key *key,
+static int place(struct flows *flows, const struct segment *s, const struct flow_key *key,
 		 uint32_t newest, uint32_t *ret, int *ret_told)
 {
 	struct flow *flow;
@@ -536,7 +483,7 @@ static int place(struct flows *flows, const struct segment *s, const struct key 
 	if (newest == FLOW_NONE)
 		return open_flow(flows, s, FLOW_NONE, false, ret, ret_told);
 	flow = flow_at(flows, newest);
-	from = from_of(flow, key);
+	from = (unsigned)flow_key_side(key, flow);
 	switch (place_of(&flow->machine, from, s)) {
 	case PLACE_UNRELATED:
 		return open_flow(flows, s, newest, false, ret, ret_told);
@@ -579,18 +526,20 @@ static void note_turn(const struct flows *flows, struct flow *flow)
 
 /* @hint: the record that most likely is the newest of the pair, as the table had it a moment ago.
  */
-static int take(struct flows *flows, const struct segment *s, struct key *key, uint32_t hint)
+static int take(struct flows *flows, const struct segment *s, struct flow_key *key, uint32_t hint)
 {
 	struct flow *flow = hint == FLOW_NONE ? NULL : flow_at(flows, hint);
+	int side = flow && (flow->flags & FLOW_NEWEST) ? flow_key_side(key, flow) : -1;
 	uint32_t id;
 	int r, told = 0;
 
 	flows->turn++;
-	if (!flow || !(flow->flags & FLOW_NEWEST) || !has_key(flow, key)) {
+	if (side < 0) {
 		hint = find(flows, key);
 		flow = hint == FLOW_NONE ? NULL : flow_at(flows, hint);
+		side = flow ? flow_key_side(key, flow) : -1;
 	}
-	if (flow && !flows->plan.history && flow_pass(flow, from_of(flow, key), s)) {
+	if (flow && !flows->plan.history && flow_pass(flow, (unsigned)side, s)) {
 		note_turn(flows, flow);
 		return 0;
 	}
@@ -598,18 +547,22 @@ static int take(struct flows *flows, const struct segment *s, struct key *key, u
 	if (r < 0)
 		return r;
 	if (!key->known)
-		make_key(flows, s, key); /* its addresses have numbers now */
-	if (id != hint)
+		flow_key_make(flows, s, key); /* its addresses have numbers now */
+	if (id != hint) {
 		flow = flow_at(flows, id);
+		side = flow_key_side(key, flow);
+	}
 	note_turn(flows, flow);
-	r = flow_take(flows, id, from_of(flow, key), s);
+	r = flow_take(flows, id, (unsigned)side, s);
 	return r < 0 ? r : told;
 }
 
 /* Returns the number of the record that most likely has the key, or FLOW_NONE. */
-static uint32_t fetch_record(const struct flows *flows, const struct key *key)
+static uint32_t fetch_record(const struct flows *flows, const struct flow_key *key)
 {
 	struct flow_probe probe;
+	const struct flow *flow;
+	const struct flow_close *close;
 	uint32_t id;
 
 	if (!key->known)
@@ -617,28 +570,31 @@ static uint32_t fetch_record(const struct flows *flows, const struct key *key)
 	flow_table_begin(&flows->table, key->hash, &probe);
 	if (!flow_table_next(&flows->table, &probe, &id))
 		return FLOW_NONE;
-	__builtin_prefetch(flow_at(flows, id), 1);
-	__builtin_prefetch((const char *)flow_at(flows, id) + 64, 1);
-	__builtin_prefetch(flow_close_at(flows, id), 1);
-	__builtin_prefetch((const char *)(flow_close_at(flows, id) + 1) - 1, 1);
+	flow = flow_at(flows, id);
+	close = flow_close_at(flows, id);
+	__builtin_prefetch(flow, 1);
+	__builtin_prefetch((const char *)flow + 64, 1);
+	__builtin_prefetch(close, 1);
+	__builtin_prefetch((const char *)(close + 1) - 1, 1);
 	return id;
 }
 
 static int take_batch(struct flows *flows, const struct segment *const *batch, size_t count)
 {
-	struct key keys[BATCH];
+	struct flow_key keys[BATCH];
 	uint32_t hints[BATCH];
+	uint64_t changes = flows->addresses.changes;
 	int r = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		make_key(flows, batch[i], &keys[i]);
+		flow_key_make(flows, batch[i], &keys[i]);
 		flow_table_prefetch(&flows->table, keys[i].hash);
 	}
 	for (size_t i = 0; i < count; i++)
 		hints[i] = fetch_record(flows, &keys[i]);
 	for (size_t i = 0; i < count && r == 0; i++) {
-		if (keys[i].v6) /* addresses may have come and gone since */
-			make_key(flows, batch[i], &keys[i]);
+		if (keys[i].v6 && changes != flows->addresses.changes)
+			flow_key_make(flows, batch[i], &keys[i]); /* some came or went since */
 		r = take(flows, batch[i], &keys[i], hints[i]);
 	}
 	return r;

@@ -149,14 +149,6 @@ enum machine_need { NEEDS_NOTHING, NEEDS_RARE, NEEDS_HOLES /* and rare */ };
 enum machine_need machine_needs(const struct machine *m, unsigned from,
 				const struct segment *segment, enum segment_role role);
 
-/*
- * The usual segment of an open connection, in order and with nothing outstanding but data: when
- * it is one, does what role_of(), machine_send() and machine_arrive() would, and returns true. No
- * end's state changes by it; its role is ROLE_DATA, ROLE_ACK, ROLE_ACK_DUPLICATE or
- * ROLE_WINDOW_UPDATE.
- */
-bool machine_pass(struct machine *m, unsigned from, const struct segment *segment);
-
 /* The end sends: what it must know to send this, and what it does by it. */
 void machine_send(struct machine *m, unsigned from, const struct segment *segment,
 		  enum segment_role role, enum rst_cause cause, struct machine_news *news);
