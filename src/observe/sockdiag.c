@@ -19,10 +19,10 @@
 
 #include "base/cleanup.h"
 #include "base/netns.h"
+#include "observe/socket_key.h"
 #include "tcp/state.h"
 
 #define PART_MAX      32768
-#define REQUEST_MAX   256
 #define DUMP_ATTEMPTS 4
 #define ALL_STATES    ((1U << TCP_STATE_COUNT) - 1)
 
@@ -45,6 +45,7 @@ struct walk {
 	bool interrupted; /* the dump is not of one piece */
 	bool lost;	  /* the socket's buffer overran: its end may not come */
 	size_t sockets;	  /* in this answer */
+	uint64_t visited; /* those of them that were asked for */
 	size_t parts;	  /* with a socket in them */
 };
 
@@ -64,62 +65,25 @@ const char *socket_timer_name(enum socket_timer timer)
 	return timer_names[timer];
 }
 
-static bool is_unspecified(const struct tcp_endpoint *endpoint)
+static void status_of(const struct inet_diag_msg *message, struct socket_status *ret)
 {
-	static const struct tcp_address none;
-
-	return endpoint->port == 0 &&
-	       memcmp(endpoint->address.bytes, none.bytes, sizeof(none.bytes)) == 0;
-}
-
-static struct tcp_endpoint endpoint_of(int family, const __be32 *address, __be16 port)
-{
-	struct tcp_endpoint endpoint = {.port = ntohs(port)};
-
-	if (family == AF_INET6 && IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)address)) {
-		endpoint.address.family = AF_INET;
-		memcpy(endpoint.address.bytes, &address[3], 4);
-	} else {
-		endpoint.address.family = family;
-		memcpy(endpoint.address.bytes, address, family == AF_INET ? 4 : 16);
-	}
-	return endpoint;
-}
-
-static struct tcp_key key_of(int family, const struct inet_diag_sockid *id)
-{
-	struct tcp_key key = {
-		.local = endpoint_of(family, id->idiag_src, id->idiag_sport),
-		.remote = endpoint_of(family, id->idiag_dst, id->idiag_dport),
-	};
-
-	/* A listener bound to a v4-mapped address: both ends are to be of one family. */
-	if (key.local.address.family == AF_INET && is_unspecified(&key.remote))
-		key.remote.address.family = AF_INET;
-	return key;
-}
-
-static struct socket_status status_of(const struct inet_diag_msg *message)
-{
-	struct socket_status status = {
-		.key = key_of(message->idiag_family, &message->id),
-		.state = message->idiag_state == TCP_NEW_SYN_RECV ? TCP_SYN_RECV
-								  : message->idiag_state,
-		.retransmits = message->idiag_retrans,
-		.receive_queue = message->idiag_rqueue,
-		.send_queue = message->idiag_wqueue,
-		.inode = message->idiag_inode,
-		.uid = message->idiag_uid,
-	};
-
-	if (message->idiag_timer < SOCKET_TIMER_COUNT)
-		status.timer = message->idiag_timer;
+	socket_key_set(&ret->key, message->idiag_family, message->id.idiag_src,
+		       ntohs(message->id.idiag_sport), message->id.idiag_dst,
+		       ntohs(message->id.idiag_dport));
+	ret->state = message->idiag_state == TCP_NEW_SYN_RECV ? TCP_SYN_RECV : message->idiag_state;
+	ret->timer = message->idiag_timer < SOCKET_TIMER_COUNT ? message->idiag_timer
+							       : SOCKET_TIMER_OFF;
 	/* Before 5.4 an overdue timer showed as a huge unsigned number: EXPIRES_IN_MS(). */
-	if (status.timer != SOCKET_TIMER_OFF && message->idiag_expires <= INT32_MAX)
-		status.timer_left_ms = message->idiag_expires;
+	ret->timer_left_ms = ret->timer != SOCKET_TIMER_OFF && message->idiag_expires <= INT32_MAX
+				     ? message->idiag_expires
+				     : 0;
+	ret->retransmits = message->idiag_retrans;
+	ret->receive_queue = message->idiag_rqueue;
+	ret->send_queue = message->idiag_wqueue;
+	ret->inode = message->idiag_inode;
+	ret->uid = message->idiag_uid;
 	/* inet_twsk_diag_fill() is the only one that says 3. */
-	status.minisock = status.timer == SOCKET_TIMER_TIMEWAIT;
-	return status;
+	ret->minisock = ret->timer == SOCKET_TIMER_TIMEWAIT;
 }
 
 static void visit_socket(const struct nlmsghdr *header, struct walk *walk)
@@ -129,11 +93,13 @@ static void visit_socket(const struct nlmsghdr *header, struct walk *walk)
 	if (mnl_nlmsg_get_payload_len(header) < sizeof(struct inet_diag_msg))
 		return;
 	walk->sockets++;
-	status = status_of(mnl_nlmsg_get_payload(header));
+	status_of(mnl_nlmsg_get_payload(header), &status);
 	if (status.state >= TCP_STATE_COUNT || !(walk->states & 1U << status.state))
 		return;
-	if (walk->stopped == 0)
-		walk->stopped = walk->visit(&status, walk->context);
+	if (walk->stopped != 0)
+		return;
+	walk->visited++;
+	walk->stopped = walk->visit(&status, walk->context);
 }
 
 /* The errno that ends an answer: in NLMSG_ERROR, and since 4.18 in NLMSG_DONE. */
@@ -208,19 +174,48 @@ static void drain(struct sockdiag *diag)
 	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
 }
 
-static int send_request(struct sockdiag *diag, int type, int flags, const void *body, size_t length)
+static int send_message(struct sockdiag *diag, const struct iovec *parts, size_t count)
 {
-	char buffer[REQUEST_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	struct msghdr message = {
+		.msg_name = &kernel,
+		.msg_namelen = sizeof(kernel),
+		.msg_iov = (struct iovec *)parts,
+		.msg_iovlen = count,
+	};
 
-	header->nlmsg_type = (uint16_t)type;
-	header->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
-	header->nlmsg_seq = ++diag->sequence;
-	memcpy(mnl_nlmsg_put_extra_header(header, length), body, length);
-	while (mnl_socket_sendto(diag->socket, header, header->nlmsg_len) < 0)
+	while (sendmsg(mnl_socket_get_fd(diag->socket), &message, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
+}
+
+/* @bytecode is the attribute behind @body, which is a multiple of NLMSG_ALIGNTO long. */
+static int send_request(struct sockdiag *diag, int type, int flags, const void *body, size_t length,
+			const struct sockdiag_query *query)
+{
+	struct nlmsghdr header = {
+		.nlmsg_len = (uint32_t)(sizeof(header) + length),
+		.nlmsg_type = (uint16_t)type,
+		.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags),
+		.nlmsg_seq = ++diag->sequence,
+	};
+	struct nlattr attribute = {.nla_type = INET_DIAG_REQ_BYTECODE};
+	struct iovec parts[] = {
+		{&header, sizeof(header)},
+		{(void *)body, length},
+		{&attribute, sizeof(attribute)},
+		{NULL, 0},
+	};
+
+	if (!query || query->bytecode_length == 0)
+		return send_message(diag, parts, 2);
+	if (query->bytecode_length > SOCKDIAG_BYTECODE_MAX)
+		return -E2BIG;
+	attribute.nla_len = (uint16_t)(sizeof(attribute) + query->bytecode_length);
+	header.nlmsg_len += attribute.nla_len;
+	parts[3] = (struct iovec){(void *)query->bytecode, query->bytecode_length};
+	return send_message(diag, parts, 4);
 }
 
 /*
@@ -228,24 +223,24 @@ static int send_request(struct sockdiag *diag, int type, int flags, const void *
  * connections (inet_diag_dump_icsk()), empty or not. The older request TCPDIAG_GETSOCK takes
  * AF_UNSPEC for granted (inet_diag_dump_compat()), and so gives both families in one walk.
  */
-static int send_dump(struct sockdiag *diag, int family, uint32_t states,
+static int send_dump(struct sockdiag *diag, const struct sockdiag_query *query, uint32_t states,
 		     const struct inet_diag_sockid *id)
 {
 	struct inet_diag_req_v2 one = {
-		.sdiag_family = (uint8_t)family,
+		.sdiag_family = (uint8_t)query->family,
 		.sdiag_protocol = IPPROTO_TCP,
 		.idiag_states = states,
 		.id = *id,
 	};
 	struct inet_diag_req both = {.idiag_states = states, .id = *id};
 
-	if (family == AF_UNSPEC)
-		return send_request(diag, TCPDIAG_GETSOCK, NLM_F_DUMP, &both, sizeof(both));
-	return send_request(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &one, sizeof(one));
+	if (query->family == AF_UNSPEC)
+		return send_request(diag, TCPDIAG_GETSOCK, NLM_F_DUMP, &both, sizeof(both), query);
+	return send_request(diag, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, &one, sizeof(one), query);
 }
 
-static int dump_once(struct sockdiag *diag, int family, const struct inet_diag_sockid *id,
-		     struct walk *walk)
+static int dump_once(struct sockdiag *diag, const struct sockdiag_query *query,
+		     const struct inet_diag_sockid *id, struct walk *walk)
 {
 	uint32_t states = walk->states;
 	int r;
@@ -254,7 +249,7 @@ static int dump_once(struct sockdiag *diag, int family, const struct inet_diag_s
 	 */
 	if (states & 1U << TCP_SYN_RECV)
 		states |= 1U << TCP_NEW_SYN_RECV;
-	r = send_dump(diag, family, states, id);
+	r = send_dump(diag, query, states, id);
 	while (r == 0 && walk->stopped == 0)
 		r = read_part(diag, walk);
 	if (r < 0 || walk->stopped != 0 || walk->lost)
@@ -264,31 +259,50 @@ static int dump_once(struct sockdiag *diag, int family, const struct inet_diag_s
 	return walk->stopped;
 }
 
-static int dump(struct sockdiag *diag, int family, const struct inet_diag_sockid *id,
-		uint32_t states, sockdiag_visit visit, void *context)
+/* @again (may be NULL) is called before all is asked anew. */
+static int dump(struct sockdiag *diag, const struct sockdiag_query *query,
+		const struct inet_diag_sockid *id, sockdiag_visit visit,
+		void (*again)(void *context), void *context, struct sockdiag_course *ret)
 {
-	for (int attempt = 1;; attempt++) {
+	for (unsigned repeated = 0;; repeated++) {
 		struct walk walk = {
-			.states = states ? states : ALL_STATES,
+			.states = query->states ? query->states : ALL_STATES,
 			.visit = visit,
 			.context = context,
 		};
-		int r = dump_once(diag, family, id, &walk);
+		int r = dump_once(diag, query, id, &walk);
+		bool torn = walk.interrupted || walk.lost;
 
-		diag->whole = r == 0 && walk.parts <= 1 && !walk.interrupted && !walk.lost;
-		if (r != 0 || !(walk.interrupted || walk.lost))
+		diag->whole = r == 0 && walk.parts <= 1 && !torn;
+		*ret = (struct sockdiag_course){walk.visited, repeated, torn};
+		if (r != 0 || !torn)
 			return r;
-		if (attempt == DUMP_ATTEMPTS)
+		if (repeated == DUMP_ATTEMPTS - 1)
 			return walk.lost ? -ENOBUFS : 0;
+		if (again)
+			again(context);
 	}
+}
+
+int sockdiag_walk(struct sockdiag *diag, const struct sockdiag_query *query, sockdiag_visit visit,
+		  void (*again)(void *context), void *context, struct sockdiag_course *ret)
+{
+	static const struct inet_diag_sockid any;
+	struct sockdiag_course course;
+	int r = dump(diag, query, &any, visit, again, context, &course);
+
+	if (r >= 0)
+		*ret = course;
+	return r;
 }
 
 int sockdiag_dump(struct sockdiag *diag, int family, uint32_t states, sockdiag_visit visit,
 		  void *context)
 {
-	static const struct inet_diag_sockid any;
+	struct sockdiag_query query = {.family = family, .states = states};
+	struct sockdiag_course course;
 
-	return dump(diag, family, &any, states, visit, context);
+	return sockdiag_walk(diag, &query, visit, NULL, context, &course);
 }
 
 bool sockdiag_whole(const struct sockdiag *diag)
@@ -344,7 +358,7 @@ int sockdiag_find(struct sockdiag *diag, const struct tcp_key *key, struct socke
 		.idiag_states = ALL_STATES,
 		.id = id_of(key),
 	};
-	int r = send_request(diag, SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request));
+	int r = send_request(diag, SOCK_DIAG_BY_FAMILY, 0, &request, sizeof(request), NULL);
 
 	/* One message and nothing behind it, or an error. */
 	while (r == 0 && walk.sockets == 0)
@@ -365,12 +379,14 @@ int sockdiag_get(struct sockdiag *diag, const struct tcp_key *key, struct socket
 		.idiag_sport = htons(key->local.port),
 		.idiag_dport = htons(key->remote.port),
 	};
+	struct sockdiag_query query = {.family = AF_UNSPEC};
 	struct search search = {.key = key};
+	struct sockdiag_course course;
 	int r = sockdiag_find(diag, key, ret);
 
 	if (r != -ENOENT)
 		return r;
-	r = dump(diag, AF_UNSPEC, &ports, 0, keep_match, &search);
+	r = dump(diag, &query, &ports, keep_match, NULL, &search, &course);
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
 	*ret = search.found;

@@ -9,6 +9,7 @@
 #define CONTEST_OBSERVE_SOCKDIAG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/why.h"
@@ -53,6 +54,33 @@ void sockdiag_close(struct sockdiag *diag);
 
 /* Called for each socket; a non-zero return ends the dump and is handed back. */
 typedef int (*sockdiag_visit)(const struct socket_status *status, void *context);
+
+#define SOCKDIAG_BYTECODE_MAX 65532 /* bytes: what a netlink attribute holds */
+
+/* What is asked for. */
+struct sockdiag_query {
+	int family;		/* AF_UNSPEC: both, which costs what one does */
+	uint32_t states;	/* bit 1 << state; 0: all */
+	const void *bytecode;	/* (borrowed) INET_DIAG_REQ_BYTECODE: what the kernel leaves out */
+	size_t bytecode_length; /* bytes, a multiple of 4; 0: none */
+};
+
+/* What a walk came to. */
+struct sockdiag_course {
+	uint64_t visited;  /* sockets, in the last of its dumps */
+	unsigned repeated; /* dumps that were interrupted, and begun again */
+	bool torn;	   /* the last one was interrupted, too: there may be sockets missing */
+};
+
+/*
+ * Visits every TCP socket of the namespace that @query asks for, both families, v4-mapped sockets
+ * with a v4 key. A dump that the kernel marks as interrupted (NLM_F_DUMP_INTR) is repeated up to
+ * a few times, each after a call of @again (may be NULL): what @visit saw so far does not count.
+ * 0, what @visit returned, or -errno (-EINVAL: bytecode that the kernel does not take); *ret is set
+ * unless it is negative.
+ */
+int sockdiag_walk(struct sockdiag *diag, const struct sockdiag_query *query, sockdiag_visit visit,
+		  void (*again)(void *context), void *context, struct sockdiag_course *ret);
 
 /*
  * Visits every TCP socket of the namespace whose state is in @states (bit 1 << state; 0: all) and

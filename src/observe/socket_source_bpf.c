@@ -1,0 +1,245 @@
+/*
+ * Sockets by a BPF iterator (bpf/tcp_iter.bpf.c): records that the kernel writes and that are read
+ * in blocks of 32 KiB, the most that it makes at once (kernel/bpf/bpf_iter.c, bpf_seq_read(),
+ * 6.18). An iterator walks the namespace of the thread that creates it (bpf_iter_init_seq_net()).
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/netns.h"
+#include "observe/bpf/tcp_record.h"
+#include "observe/socket_key.h"
+#include "observe/socket_sources.h"
+#include "tcp_iter.skel.h"
+
+#define BLOCK 32768
+
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
+
+struct bpf_source {
+	struct tcp_iter *program; /* (owned) */
+	int netns_fd;		  /* (owned) */
+	int64_t tick_ns;
+	struct tcp_record block[BLOCK / sizeof(struct tcp_record)];
+};
+
+/* libbpf would print: what it has to say is not for our users. */
+static int say_nothing(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+/* The first of what is needed that the process does not have in its user namespace; NULL: none. */
+static const char *lacking_capability(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+	uint64_t effective;
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return NULL;
+	effective = (uint64_t)data[1].effective << 32 | data[0].effective;
+	if (effective & 1ULL << CAP_SYS_ADMIN)
+		return NULL;
+	if (!(effective & 1ULL << CAP_BPF))
+		return "CAP_BPF";
+	return effective & 1ULL << CAP_PERFMON ? NULL : "CAP_PERFMON";
+}
+
+static int refused(int error, struct why *why)
+{
+	const char *capability = lacking_capability();
+
+	if (error != -EPERM && error != -EACCES)
+		return why_set(why, error, "cannot load a BPF program");
+	if (capability)
+		return why_say(why, error,
+			       "BPF is not allowed here: the capability %s is missing "
+			       "(CAP_BPF and CAP_PERFMON are needed, or root)",
+			       capability);
+	return why_say(why, error,
+		       "BPF is not allowed here, in spite of the capabilities: "
+		       "inside a user namespace or a container, or by lockdown");
+}
+
+/* "r0 = 0; exit" of a kind that needs both capabilities (bpf_prog_load(), is_perfmon_prog_type(),
+ * 6.18). */
+static int load_nothing(void)
+{
+	static const struct bpf_insn nothing[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+
+	return bpf_prog_load(BPF_PROG_TYPE_TRACEPOINT, NULL, "GPL", nothing, ARRAY_SIZE(nothing),
+			     NULL);
+}
+
+static int bpf_probe(struct why *why)
+{
+	int fd;
+
+	libbpf_set_print(say_nothing);
+	fd = load_nothing();
+	if (fd < 0)
+		return refused(fd, why);
+	close(fd);
+	if (access(KERNEL_BTF, R_OK) < 0)
+		return why_set(why, -errno,
+			       "this kernel does not tell its types (CONFIG_DEBUG_INFO_BTF): %s",
+			       KERNEL_BTF);
+	return 0;
+}
+
+static void bpf_close(void *source)
+{
+	struct bpf_source *bpf = source;
+
+	if (!bpf)
+		return;
+	tcp_iter__destroy(bpf->program);
+	if (bpf->netns_fd >= 0)
+		close(bpf->netns_fd);
+	free(bpf);
+}
+
+static int load_program(struct bpf_source *bpf, struct why *why)
+{
+	int r;
+
+	bpf->program = tcp_iter__open();
+	if (!bpf->program)
+		return why_set(why, -errno, "cannot open the BPF program");
+	r = tcp_iter__load(bpf->program);
+	if (r < 0)
+		return refused(r, why);
+	r = tcp_iter__attach(bpf->program);
+	if (r < 0)
+		return why_set(why, r, "this kernel has no BPF iterator over TCP sockets");
+	return 0;
+}
+
+static int bpf_open(int netns_fd, void **ret, struct why *why)
+{
+	struct bpf_source *bpf;
+	int r = bpf_probe(why);
+
+	if (r < 0)
+		return r;
+	bpf = calloc(1, sizeof(*bpf));
+	if (!bpf)
+		return why_set(why, -ENOMEM, "cannot list the TCP sockets");
+	bpf->tick_ns = clock_tick_ns();
+	bpf->netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 0);
+	if (bpf->netns_fd < 0)
+		r = why_set(why, -errno, "cannot keep the network namespace");
+	else
+		r = load_program(bpf, why);
+	if (r < 0) {
+		bpf_close(bpf);
+		return r;
+	}
+	*ret = bpf;
+	return 0;
+}
+
+static void status_of(const struct bpf_source *bpf, const struct tcp_record *record,
+		      struct socket_status *ret)
+{
+	socket_key_set(&ret->key, record->family, record->local, record->local_port, record->remote,
+		       ntohs(record->remote_port_be));
+	ret->state = record->state;
+	ret->timer = (enum socket_timer)record->timer;
+	ret->timer_left_ms = record->timer_left > 0 ? (uint32_t)(record->timer_left * bpf->tick_ns /
+								 NS_PER_MS)
+						    : 0;
+	ret->retransmits = record->retransmits;
+	ret->receive_queue = record->receive_queue;
+	ret->send_queue = record->send_queue;
+	ret->inode = record->inode;
+	ret->uid = record->uid;
+	ret->minisock = record->timer == SOCKET_TIMER_TIMEWAIT;
+}
+
+/* An iterator at its beginning, in the source's namespace: its descriptor, or -errno. */
+static int begin(const struct bpf_source *bpf)
+{
+	int home = netns_enter(bpf->netns_fd), fd;
+
+	if (home < 0)
+		return home;
+	fd = bpf_iter_create(bpf_link__fd(bpf->program->links.list_tcp));
+	netns_leave(home);
+	return fd;
+}
+
+/* Whole records: how many, 0 at the end, or -errno. */
+static ssize_t read_block(struct bpf_source *bpf, int fd)
+{
+	ssize_t n;
+
+	/* EAGAIN: a million sockets went by, and none was wanted (MAX_ITER_OBJECTS). */
+	do {
+		n = read(fd, bpf->block, sizeof(bpf->block));
+	} while (n < 0 && (errno == EINTR || errno == EAGAIN));
+	if (n < 0)
+		return -errno;
+	if ((size_t)n % sizeof(bpf->block[0]) != 0)
+		return -EBADMSG;
+	return n / (ssize_t)sizeof(bpf->block[0]);
+}
+
+static int show_all(struct bpf_source *bpf, int fd, struct socket_visitor *visitor)
+{
+	struct socket_status status;
+	ssize_t n;
+
+	while ((n = read_block(bpf, fd)) > 0) {
+		for (ssize_t i = 0; i < n; i++) {
+			status_of(bpf, &bpf->block[i], &status);
+			if (socket_visitor_show(visitor, &status) != 0)
+				return visitor->stopped;
+		}
+	}
+	return (int)n;
+}
+
+static int bpf_walk(void *source, const struct socket_filter *filter, sockdiag_visit visit,
+		    void (*again)(void *context), void *context, struct socket_walk *ret,
+		    struct why *why)
+{
+	struct socket_visitor visitor = {filter, visit, again, context};
+	struct bpf_source *bpf = source;
+	CLEANUP_CLOSE int fd = -1;
+	int r;
+
+	bpf->program->data->wanted_states = socket_source_states(filter);
+	fd = begin(bpf);
+	r = fd < 0 ? fd : show_all(bpf, fd, &visitor);
+	if (visitor.stopped)
+		return visitor.stopped;
+	if (r < 0)
+		return why_set(why, r, "cannot list the TCP sockets by a BPF iterator");
+	*ret = (struct socket_walk){.seen = visitor.seen};
+	return 0;
+}
+
+const struct socket_source socket_source_bpf = {
+	.name = "bpf",
+	.summary = "a BPF iterator: needs CAP_BPF and CAP_PERFMON",
+	.probe = bpf_probe,
+	.open = bpf_open,
+	.walk = bpf_walk,
+	.close = bpf_close,
+};
