@@ -107,15 +107,18 @@ static void read_queues(struct cursor *line, struct socket_status *ret)
 
 static void read_timer(struct cursor *line, unsigned ticks, struct socket_status *ret)
 {
-	uint64_t timer = field(line, 16), left;
+	uint32_t timer;
+	uint64_t left;
 
+	skip_spaces(line);
+	timer = hex(line, 2);
 	expect(line, ':');
 	left = number(line, 16);
 	if (timer == SOCKET_TIMER_OFF || timer >= SOCKET_TIMER_COUNT)
 		return;
 	ret->timer = (enum socket_timer)timer;
 	/* jiffies_delta_to_clock_t() makes 0 of what is overdue. */
-	if (left <= INT32_MAX)
+	if (left <= UINT32_MAX && left * 1000 / ticks <= INT32_MAX)
 		ret->timer_left_ms = (uint32_t)(left * 1000 / ticks);
 }
 
@@ -154,7 +157,8 @@ int proc_tcp_parse(const char *text, const char *end, int family, unsigned ticks
 	field(&line, 10); /* its number */
 	expect(&line, ':');
 	read_key(&line, family, &status.key);
-	status.state = (int)field(&line, 16);
+	skip_spaces(&line);
+	status.state = (int)hex(&line, 2);
 	read_queues(&line, &status);
 	read_timer(&line, ticks, &status);
 	read_rest(&line, &status);

@@ -90,10 +90,10 @@ static void visit_socket(const struct nlmsghdr *header, struct walk *walk)
 {
 	struct socket_status status;
 
-	if (mnl_nlmsg_get_payload_len(header) < sizeof(struct inet_diag_msg))
+	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
 		return;
 	walk->sockets++;
-	status_of(mnl_nlmsg_get_payload(header), &status);
+	status_of(NLMSG_DATA(header), &status);
 	if (status.state >= TCP_STATE_COUNT || !(walk->states & 1U << status.state))
 		return;
 	if (walk->stopped != 0)
@@ -156,8 +156,8 @@ static int read_part(struct sockdiag *diag, struct walk *walk)
 	}
 	if (n < 0)
 		return -errno;
-	for (left = (int)n; r == 0 && mnl_nlmsg_ok(header, left);
-	     header = mnl_nlmsg_next(header, &left))
+	/* Not libmnl's functions: their calls were half of the time that a socket takes here. */
+	for (left = (int)n; r == 0 && NLMSG_OK(header, left); header = NLMSG_NEXT(header, left))
 		r = read_message(diag, header, walk);
 	walk->parts += walk->sockets > before;
 	return r;

@@ -15,11 +15,11 @@
 
 /* What a walk came to besides its sockets. */
 struct socket_walk {
-	uint64_t seen;	   /* sockets that were visited */
+	uint64_t seen;	   /* sockets that were visited, in what counts */
 	unsigned repeated; /* times the whole was begun again: NLM_F_DUMP_INTR and the like */
 	bool torn;	   /* … and the last time was interrupted, too: it may lack some, or have
 			    * some twice */
-	bool without_timers; /* the source does not know timers, queues (none now) */
+	bool without_backlog; /* a listener's backlog (send_queue) is not known, and 0 */
 };
 
 /* A source as a const struct; listed in socket_sources[]. */
@@ -32,10 +32,11 @@ struct socket_source {
 	int (*open)(int netns_fd, void **ret, struct why *why);
 	/*
 	 * Visits every TCP socket of the namespace, both families, v4-mapped ones with a v4 key,
-	 * that
-	 * @filter (NULL: all) matches. @again (may be NULL) is called when what was visited so far
-	 * does not count any more, because the walk begins anew. Sockets that come or go meanwhile
-	 * may be there or not. 0, what @visit returned, or -errno with @why.
+	 * that @filter (NULL: all) matches. Sockets that are only bound, or not even that, are not
+	 * among them. @again (may be NULL) is called when what was visited so far does not count
+	 * any more, because the walk begins anew. Sockets that come or go meanwhile may be there
+	 * or not. 0, what @visit returned, or -errno with @why; *ret is set when it is 0. One
+	 * thread at a time; @visit must not walk the same source.
 	 */
 	int (*walk)(void *source, const struct socket_filter *filter, sockdiag_visit visit,
 		    void (*again)(void *context), void *context, struct socket_walk *ret,

@@ -114,6 +114,18 @@ static void bpf_close(void *source)
 	free(bpf);
 }
 
+/* An iterator at its beginning, in the source's namespace: its descriptor, or -errno. */
+static int begin(const struct bpf_source *bpf)
+{
+	int home = netns_enter(bpf->netns_fd), fd;
+
+	if (home < 0)
+		return home;
+	fd = bpf_iter_create(bpf_link__fd(bpf->program->links.list_tcp));
+	netns_leave(home);
+	return fd;
+}
+
 static int load_program(struct bpf_source *bpf, struct why *why)
 {
 	int r;
@@ -127,6 +139,10 @@ static int load_program(struct bpf_source *bpf, struct why *why)
 	r = tcp_iter__attach(bpf->program);
 	if (r < 0)
 		return why_set(why, r, "this kernel has no BPF iterator over TCP sockets");
+	r = begin(bpf);
+	if (r < 0)
+		return why_set(why, r, "cannot begin a BPF iterator in the network namespace");
+	close(r);
 	return 0;
 }
 
@@ -170,18 +186,6 @@ static void status_of(const struct bpf_source *bpf, const struct tcp_record *rec
 	ret->inode = record->inode;
 	ret->uid = record->uid;
 	ret->minisock = record->timer == SOCKET_TIMER_TIMEWAIT;
-}
-
-/* An iterator at its beginning, in the source's namespace: its descriptor, or -errno. */
-static int begin(const struct bpf_source *bpf)
-{
-	int home = netns_enter(bpf->netns_fd), fd;
-
-	if (home < 0)
-		return home;
-	fd = bpf_iter_create(bpf_link__fd(bpf->program->links.list_tcp));
-	netns_leave(home);
-	return fd;
 }
 
 /* Whole records: how many, 0 at the end, or -errno. */

@@ -161,7 +161,7 @@ static int proc_walk(void *source, const struct socket_filter *filter, sockdiag_
 		if (r < 0)
 			return why_set(why, r, "cannot read %s", files[i].path);
 	}
-	*ret = (struct socket_walk){.seen = visitor.seen};
+	*ret = (struct socket_walk){.seen = visitor.seen, .without_backlog = true};
 	return 0;
 }
 

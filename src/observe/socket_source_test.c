@@ -1,5 +1,982 @@
-#include "base/testnet.h"
-#include "observe/proc_tcp.h"
+/*
+ * The same contract for every source: sockets made in all states that can be made without waiting,
+ * and each source has to tell of each of them, and the same as the others.
+ */
+#include "observe/testnet.h"
+
+#include <fcntl.h>
+#include <libmnl/libmnl.h>
+#include <linux/capability.h>
+#include <linux/inet_diag.h>
+#include <netinet/tcp.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/netns.h"
+#include "observe/socket_source.h"
 #include "tcp/state.h"
 
-int main(void) { return 0; }
+/* In place of observe/socket_filter.c, which has tests of its own: here it only matters what a
+ * source does with a filter. */
+struct socket_filter {
+	uint32_t states;
+	uint16_t local_port; /* 0: any */
+	const void *bytecode;
+	size_t bytecode_length;
+};
+
+static size_t filter_asked;
+
+bool socket_filter_matches(const struct socket_filter *filter, const struct socket_status *status)
+{
+	filter_asked++;
+	return filter->states & 1U << status->state &&
+	       (filter->local_port == 0 || filter->local_port == status->key.local.port);
+}
+
+uint32_t socket_filter_states(const struct socket_filter *filter)
+{
+	return filter->states;
+}
+
+size_t socket_filter_bytecode(const struct socket_filter *filter, const void **ret)
+{
+	*ret = filter->bytecode;
+	return filter->bytecode_length;
+}
+
+/* ---- the sockets ---- */
+
+/* What each source has to tell; -1: what the others tell. */
+struct expected {
+	const char *what;
+	struct tcp_key key;
+	int state;
+	bool minisock;
+	int timer;
+	int owner; /* the descriptor that holds it, or -1: nobody */
+};
+
+#define MADE_MAX 128
+static struct expected made[MADE_MAX];
+static size_t made_count;
+static int held[MADE_MAX * 2]; /* descriptors to be closed at the end */
+static size_t held_count;
+
+static int hold(int fd)
+{
+	assert_true(fd >= 0 && held_count < ARRAY_SIZE(held));
+	held[held_count++] = fd;
+	return fd;
+}
+
+static void expect(const char *what, const struct tcp_key *key, int state, int owner)
+{
+	assert_true(made_count < MADE_MAX);
+	made[made_count++] = (struct expected){what, *key, state, false, -1, owner};
+}
+
+static void expect_minisock(const char *what, const struct tcp_key *key, int state)
+{
+	expect(what, key, state, -1);
+	made[made_count - 1].minisock = true;
+	made[made_count - 1].timer = SOCKET_TIMER_TIMEWAIT;
+}
+
+static int listener_expected(const char *what, const char *address)
+{
+	int fd = hold(listen_at(address));
+	struct tcp_key key = {.local.port = port_of(fd)};
+
+	assert_int_equal(tcp_address_parse(address, &key.local.address), 0);
+	key.remote.address.family = key.local.address.family;
+	expect(what, &key, TCP_LISTEN, fd);
+	return fd;
+}
+
+/* A connection through a listener of its own, which is gone again: all that is left is expected. */
+static struct pair connection(const char *listen, const char *connect)
+{
+	struct pair pair = pair_open(listen, connect);
+
+	close_once(&pair.listener);
+	hold(pair.client);
+	hold(pair.server);
+	return pair;
+}
+
+/* Hands a held descriptor to close(2) early. */
+static void drop(int fd)
+{
+	for (size_t i = 0; i < held_count; i++)
+		if (held[i] == fd)
+			held[i] = -1;
+	close(fd);
+}
+
+static void shut(int fd)
+{
+	assert_int_equal(shutdown(fd, SHUT_WR), 0);
+}
+
+/* Writes until the peer, who does not read, has closed its window and nothing more fits. */
+static void stuff(int fd)
+{
+	static const char block[65536];
+
+	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while (send(fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void make_established(const char *listen, const char *connect)
+{
+	struct pair pair = connection(listen, connect);
+	int on = 1;
+
+	assert_int_equal(send(pair.client, "unread", 6, 0), 6);
+	expect("established", &pair.key, TCP_ESTABLISHED, pair.client);
+	assert_int_equal(setsockopt(pair.server, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), 0);
+	expect("established, keepalive", &pair.reverse, TCP_ESTABLISHED, pair.server);
+	made[made_count - 1].timer = SOCKET_TIMER_KEEPALIVE;
+}
+
+static void make_half_closed(const char *listen, const char *connect)
+{
+	struct pair pair = connection(listen, connect);
+
+	shut(pair.client);
+	expect("FIN-WAIT-2, owned", &pair.key, TCP_FIN_WAIT2, pair.client);
+	expect("CLOSE-WAIT", &pair.reverse, TCP_CLOSE_WAIT, pair.server);
+}
+
+static void make_orphaned(const char *listen, const char *connect)
+{
+	struct pair pair = connection(listen, connect);
+
+	drop(pair.client);
+	expect_minisock("FIN-WAIT-2, minisock", &pair.key, TCP_FIN_WAIT2);
+	expect("CLOSE-WAIT of an orphan", &pair.reverse, TCP_CLOSE_WAIT, pair.server);
+}
+
+/* Above TCP_TIMEWAIT_LEN the orphan stays a full socket. */
+static void make_orphaned_full(const char *listen, const char *connect)
+{
+	struct pair pair = connection(listen, connect);
+	int seconds = 100;
+
+	assert_int_equal(
+		setsockopt(pair.client, IPPROTO_TCP, TCP_LINGER2, &seconds, sizeof(seconds)), 0);
+	drop(pair.client);
+	expect("FIN-WAIT-2, full orphan", &pair.key, TCP_FIN_WAIT2, -1);
+	made[made_count - 1].timer = SOCKET_TIMER_KEEPALIVE;
+	expect("CLOSE-WAIT of a full orphan", &pair.reverse, TCP_CLOSE_WAIT, pair.server);
+}
+
+/* @client_first: who holds TIME-WAIT; over "::" the server's one is of AF_INET6, and v4-mapped. */
+static void make_time_wait(const char *listen, const char *connect, bool client_first)
+{
+	struct pair pair = connection(listen, connect);
+	int first = client_first ? pair.client : pair.server;
+	int second = client_first ? pair.server : pair.client;
+
+	drop(first);
+	read_end(second);
+	drop(second);
+	expect_minisock("TIME-WAIT", client_first ? &pair.key : &pair.reverse, TCP_TIME_WAIT);
+}
+
+/* The FIN waits behind data that the peer has no room for. */
+static void make_fin_wait_1(const char *listen, const char *connect, bool orphan)
+{
+	struct pair pair = connection(listen, connect);
+
+	stuff(pair.client);
+	if (orphan)
+		drop(pair.client);
+	else
+		shut(pair.client);
+	expect("FIN-WAIT-1", &pair.key, TCP_FIN_WAIT1, orphan ? -1 : pair.client);
+	expect("the other end of FIN-WAIT-1", &pair.reverse, TCP_ESTABLISHED, pair.server);
+}
+
+static void make_last_ack(const char *listen, const char *connect)
+{
+	struct pair pair = connection(listen, connect);
+
+	stuff(pair.server);
+	shut(pair.client);
+	shut(pair.server);
+	expect("LAST-ACK", &pair.reverse, TCP_LAST_ACK, pair.server);
+	expect("the other end of LAST-ACK", &pair.key, TCP_FIN_WAIT2, pair.client);
+}
+
+static void make_closing(const char *listen, const char *connect)
+{
+	struct pair pair = connection(listen, connect);
+
+	stuff(pair.client);
+	shut(pair.client);
+	shut(pair.server);
+	expect("CLOSING", &pair.key, TCP_CLOSING, pair.client);
+	expect("the other end of CLOSING", &pair.reverse, TCP_FIN_WAIT2, pair.server);
+}
+
+/* A listener whose queue is full answers no SYN (tcp_conn_request(), sk_acceptq_is_full()). */
+static void make_syn_sent(const char *listen_address)
+{
+	int listener = listener_expected("a listener with a full queue", listen_address);
+	struct sockaddr_storage to, from;
+	socklen_t length = sizeof(to);
+	struct tcp_key key, waiting = {0};
+	int fd;
+
+	assert_int_equal(listen(listener, 0), 0);
+	fd = hold(connect_to(-1, listen_address, port_of(listener)));
+	assert_int_equal(tcp_key_of_socket(fd, &key), 0);
+	expect("connected, but not accepted", &key, TCP_ESTABLISHED, fd);
+	key = tcp_key_reverse(&key);
+	expect("not accepted yet", &key, TCP_ESTABLISHED, -1);
+
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&to, &length), 0);
+	fd = hold(socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, length), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	length = sizeof(from);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&from, &length), 0);
+	tcp_endpoint_from_sockaddr((struct sockaddr *)&from, &waiting.local);
+	tcp_endpoint_from_sockaddr((struct sockaddr *)&to, &waiting.remote);
+	expect("SYN-SENT", &waiting, TCP_SYN_SENT, fd);
+	made[made_count - 1].timer = SOCKET_TIMER_RETRANSMIT;
+}
+
+/* A request socket: the listener waits for data before it makes a real one. */
+static void make_syn_received(const char *address)
+{
+	int listener = listener_expected("a listener that waits for data", address);
+	int seconds = 30, client;
+	struct tcp_key key;
+
+	assert_int_equal(
+		setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)), 0);
+	client = hold(connect_to(-1, address, port_of(listener)));
+	assert_int_equal(tcp_key_of_socket(client, &key), 0);
+	expect("connected to a request socket", &key, TCP_ESTABLISHED, client);
+	key = tcp_key_reverse(&key);
+	expect("SYN-RECEIVED", &key, TCP_SYN_RECV, -1);
+	made[made_count - 1].timer = SOCKET_TIMER_RETRANSMIT;
+}
+
+/* Of AF_INET6, at a v4-mapped address. */
+static void make_mapped_listener(void)
+{
+	struct sockaddr_in6 at = {.sin6_family = AF_INET6};
+	int fd = hold(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	struct tcp_key key = {0};
+
+	assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &at.sin6_addr), 1);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 5), 0);
+	assert_int_equal(tcp_address_parse("127.0.0.1", &key.local.address), 0);
+	key.local.port = port_of(fd);
+	key.remote.address.family = AF_INET;
+	expect("a listener at a v4-mapped address", &key, TCP_LISTEN, fd);
+}
+
+/* Of another user, where that can be had; and one that is only bound: no source shows it. */
+static void make_others(void)
+{
+	uid_t me = geteuid();
+	bool other = seteuid(4711) == 0;
+	struct sockaddr_in any = {.sin_family = AF_INET};
+	int fd;
+
+	listener_expected("a listener of another user", "127.0.0.5");
+	if (other)
+		assert_int_equal(seteuid(me), 0);
+	fd = hold(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
+	hold(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+}
+
+static void make_all(void)
+{
+	static const char *const ways[][2] = {
+		{"127.0.0.1", "127.0.0.1"}, {"::1", "::1"}, {"::", "127.0.0.1"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		const char *listen = ways[i][0], *connect = ways[i][1];
+
+		make_established(listen, connect);
+		make_half_closed(listen, connect);
+		make_orphaned(listen, connect);
+		make_orphaned_full(listen, connect);
+		make_time_wait(listen, connect, true);
+		make_time_wait(listen, connect, false);
+		make_fin_wait_1(listen, connect, false);
+		make_last_ack(listen, connect);
+		make_closing(listen, connect);
+	}
+	make_fin_wait_1("127.0.0.1", "127.0.0.1", true);
+	make_syn_sent("127.0.0.1");
+	make_syn_sent("::1");
+	make_syn_received("127.0.0.1");
+	make_syn_received("::1");
+	listener_expected("a listener at all v4 addresses", "0.0.0.0");
+	listener_expected("a listener at all addresses", "::");
+	make_mapped_listener();
+	make_others();
+}
+
+/* ---- looking at them ---- */
+
+#define LIST_MAX 4096
+
+struct list {
+	struct socket_status at[LIST_MAX];
+	size_t count;
+	size_t again;
+	int stop; /* what each visit returns */
+};
+
+static int keep(const struct socket_status *status, void *context)
+{
+	struct list *list = context;
+
+	assert_true(list->count < LIST_MAX);
+	list->at[list->count++] = *status;
+	return list->stop;
+}
+
+static void forget(void *context)
+{
+	struct list *list = context;
+
+	list->count = 0;
+	list->again++;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	return memcmp(&((const struct socket_status *)a)->key,
+		      &((const struct socket_status *)b)->key, sizeof(struct tcp_key));
+}
+
+static int home_netns = -1;
+static const struct socket_source *source; /* that the tests are about */
+static void *opened;
+
+/* Sorted by key. */
+static struct socket_walk walk_of(const struct socket_source *from, void *handle,
+				  const struct socket_filter *filter, struct list *ret)
+{
+	struct socket_walk walk = {.seen = 77, .repeated = 77};
+	struct why why = {0};
+	int r;
+
+	ret->count = ret->again = 0;
+	ret->stop = 0;
+	r = from->walk(handle, filter, keep, forget, ret, &walk, &why);
+	if (r != 0)
+		fail_msg("%s: %d %s", from->name, r, why.text);
+	assert_int_equal(walk.seen, ret->count);
+	qsort(ret->at, ret->count, sizeof(ret->at[0]), by_key);
+	return walk;
+}
+
+static const struct socket_status *find(const struct list *list, const struct tcp_key *key)
+{
+	const struct socket_status *found = NULL;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (!tcp_key_equal(&list->at[i].key, key))
+			continue;
+		if (found)
+			return NULL; /* twice is as bad as not at all */
+		found = &list->at[i];
+	}
+	return found;
+}
+
+static uint32_t inode_of(int fd)
+{
+	struct stat info;
+
+	if (fd < 0)
+		return 0;
+	assert_int_equal(fstat(fd, &info), 0);
+	return (uint32_t)info.st_ino;
+}
+
+static bool is_expected(const struct expected *expected, const struct socket_status *status)
+{
+	return status && status->state == expected->state &&
+	       status->minisock == expected->minisock &&
+	       status->inode == inode_of(expected->owner) &&
+	       (expected->timer < 0 || expected->timer == (int)status->timer);
+}
+
+/* The first that is not as it should be; NULL: all are. */
+static const struct expected *wrong_of(const struct list *list)
+{
+	for (size_t i = 0; i < made_count; i++)
+		if (!is_expected(&made[i], find(list, &made[i].key)))
+			return &made[i];
+	return NULL;
+}
+
+static void describe(const struct list *list, const struct tcp_key *key)
+{
+	char local[TCP_ENDPOINT_TEXT_MAX], remote[TCP_ENDPOINT_TEXT_MAX];
+
+	print_error("%s - %s:\n", tcp_endpoint_format(&key->local, local),
+		    tcp_endpoint_format(&key->remote, remote));
+	for (size_t i = 0; i < list->count; i++) {
+		const struct socket_status *status = &list->at[i];
+
+		if (tcp_key_equal(&status->key, key))
+			print_error("  %s %s timer %s %u ms, repeats %u, queues %u %u, inode %u, "
+				    "uid %u\n",
+				    tcp_state_name(status->state),
+				    status->minisock ? "(minisock)" : "",
+				    socket_timer_name(status->timer), status->timer_left_ms,
+				    status->retransmits, status->receive_queue, status->send_queue,
+				    status->inode, status->uid);
+	}
+}
+
+static int64_t in_20_s(void)
+{
+	return clock_now_ns() + 20 * NS_PER_S;
+}
+
+/* What one system call began, a softirq may still be at: looks until all is as expected. */
+static void test_states(void **state)
+{
+	static struct list list;
+	const struct expected *wrong;
+	int64_t give_up = in_20_s();
+
+	(void)state;
+	do {
+		walk_of(source, opened, NULL, &list);
+		wrong = wrong_of(&list);
+	} while (wrong && clock_now_ns() < give_up);
+	if (wrong) {
+		describe(&list, &wrong->key);
+		fail_msg("%s: %s is not as expected", source->name, wrong->what);
+	}
+	assert_int_equal(list.count, made_count);
+}
+
+/* ---- the same answer ---- */
+
+static bool same_queues(const struct socket_status *a, const struct socket_status *b)
+{
+	/* What /proc does not know: socket_walk.without_backlog. */
+	bool backlog = a->state != TCP_LISTEN || source != socket_source_find("proc");
+
+	return a->receive_queue == b->receive_queue &&
+	       (!backlog || a->send_queue == b->send_queue);
+}
+
+static bool same_timer(const struct socket_status *a, const struct socket_status *b)
+{
+	/* /proc counts timeouts of a request socket, the others its repetitions. */
+	return a->timer == b->timer &&
+	       (a->retransmits == b->retransmits || a->state == TCP_SYN_RECV);
+}
+
+static bool same(const struct socket_status *a, const struct socket_status *b)
+{
+	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0 && a->state == b->state &&
+	       a->minisock == b->minisock && a->inode == b->inode && a->uid == b->uid &&
+	       same_queues(a, b) && same_timer(a, b);
+}
+
+/* Between two looks at the same run of a timer there is less and less left of it; /proc tells in
+ * units of 10 ms, rounded down. */
+static bool between(const struct socket_status *before, const struct socket_status *status,
+		    const struct socket_status *after)
+{
+	return status->timer_left_ms <= before->timer_left_ms &&
+	       status->timer_left_ms + 10 >= after->timer_left_ms;
+}
+
+/* The first that differs, or -1. */
+static int difference(const struct list *before, const struct list *list, const struct list *after)
+{
+	for (size_t i = 0; i < list->count || i < before->count || i < after->count; i++)
+		if (i >= list->count || i >= before->count || i >= after->count ||
+		    !same(&before->at[i], &list->at[i]) || !same(&after->at[i], &list->at[i]) ||
+		    !between(&before->at[i], &list->at[i], &after->at[i]))
+			return (int)i;
+	return -1;
+}
+
+/* Timers fire meanwhile: one look at which none did is enough. */
+static void test_same_answer(void **state)
+{
+	static struct list before, list, after;
+	const struct socket_source *diag = socket_source_find("diag");
+	int64_t give_up = in_20_s();
+	struct why why;
+	void *handle;
+	int at;
+
+	(void)state;
+	assert_int_equal(diag->open(home_netns, &handle, &why), 0);
+	do {
+		walk_of(diag, handle, NULL, &before);
+		walk_of(source, opened, NULL, &list);
+		walk_of(diag, handle, NULL, &after);
+		at = difference(&before, &list, &after);
+	} while (at >= 0 && clock_now_ns() < give_up);
+	diag->close(handle);
+	if (at < 0)
+		return;
+	if ((size_t)at < list.count)
+		describe(&list, &list.at[at].key);
+	if ((size_t)at < before.count)
+		describe(&before, &before.at[at].key);
+	fail_msg("%s and diag differ", source->name);
+}
+
+/* ---- filters ---- */
+
+static size_t count_expected(uint32_t states)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < made_count; i++)
+		count += (states >> made[i].state) & 1;
+	return count;
+}
+
+static void test_filter_states(void **state)
+{
+	static struct list list;
+
+	(void)state;
+	for (int i = TCP_ESTABLISHED; i <= TCP_CLOSING; i++) {
+		struct socket_filter filter = {.states = 1U << i};
+
+		walk_of(source, opened, &filter, &list);
+		assert_int_equal(list.count, count_expected(filter.states));
+		for (size_t j = 0; j < list.count; j++)
+			assert_int_equal(list.at[j].state, i);
+	}
+	walk_of(source, opened, &(struct socket_filter){.states = 0}, &list);
+	assert_int_equal(list.count, 0);
+}
+
+/* Of the first socket's port; two may have the same towards different peers. */
+static size_t count_of_port(void)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < made_count; i++)
+		count += made[i].key.local.port == made[0].key.local.port;
+	return count;
+}
+
+static void test_filter(void **state)
+{
+	struct socket_filter filter = {.states = ~0U, .local_port = made[0].key.local.port};
+	static struct list list;
+
+	(void)state;
+	walk_of(source, opened, &filter, &list);
+	assert_int_equal(list.count, count_of_port());
+	assert_non_null(find(&list, &made[0].key));
+}
+
+/* What the kernel left out was not asked for; what it does not understand is done here. */
+static void test_bytecode(void **state)
+{
+	uint16_t port = made[0].key.local.port;
+	struct inet_diag_bc_op equal[] = {
+		{.code = INET_DIAG_BC_S_GE, .yes = 8, .no = 20},
+		{.no = port},
+		{.code = INET_DIAG_BC_S_LE, .yes = 8, .no = 12},
+		{.no = port},
+	};
+	struct inet_diag_bc_op nonsense[] = {{.code = 200, .yes = 4, .no = 4}};
+	struct socket_filter filter = {~0U, port, equal, sizeof(equal)};
+	static struct list list;
+
+	(void)state;
+	filter_asked = 0;
+	walk_of(source, opened, &filter, &list);
+	assert_int_equal(list.count, count_of_port());
+	if (source == socket_source_find("diag"))
+		assert_int_equal(filter_asked, count_of_port());
+	filter.bytecode = nonsense;
+	filter.bytecode_length = sizeof(nonsense);
+	filter_asked = 0;
+	walk_of(source, opened, &filter, &list);
+	assert_int_equal(list.count, count_of_port());
+	assert_int_equal(filter_asked, made_count);
+}
+
+/* ---- walks ---- */
+
+/* Left at the first socket; the next walk is a whole one. */
+static void test_stop(void **state)
+{
+	static struct list list;
+	struct socket_walk walk = {.seen = 77};
+	struct why why = {0};
+
+	(void)state;
+	for (int stop = -1; stop <= 1; stop += 2) {
+		list = (struct list){.stop = stop};
+		assert_int_equal(source->walk(opened, NULL, keep, NULL, &list, &walk, &why), stop);
+		assert_int_equal(list.count, 1);
+		assert_int_equal(walk.seen, 77);
+	}
+	assert_string_equal(why.text, "");
+	walk_of(source, opened, NULL, &list);
+	assert_int_equal(list.count, made_count);
+}
+
+static void raise_loopback(void)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
+}
+
+/* A descriptor of a new namespace, in which the thread is now; home_netns is where it was. */
+static int go_elsewhere(void)
+{
+	int other;
+
+	assert_int_equal(unshare(CLONE_NEWNET), 0);
+	raise_loopback();
+	other = netns_open_current();
+	assert_true(other >= 0);
+	return other;
+}
+
+static void go_home(void)
+{
+	netns_leave(dup(home_netns));
+}
+
+static void walk_elsewhere(int netns_fd, const struct socket_filter *filter, struct list *ret)
+{
+	struct why why = {0};
+	void *handle;
+
+	if (source->open(netns_fd, &handle, &why) < 0)
+		fail_msg("%s: %s", source->name, why.text);
+	walk_of(source, handle, filter, ret);
+	source->close(handle);
+}
+
+/* A source is of the namespace that it was opened for, wherever the thread is at the moment. */
+static void test_namespaces(void **state)
+{
+	static struct list list;
+	CLEANUP_CLOSE int other = go_elsewhere(), listener = listen_at("0.0.0.0");
+
+	(void)state;
+	walk_of(source, opened, NULL, &list);
+	go_home();
+	assert_int_equal(list.count, made_count);
+	walk_elsewhere(other, NULL, &list);
+	assert_int_equal(list.count, 1);
+	assert_int_equal(list.at[0].key.local.port, port_of(listener));
+}
+
+/* TIME-WAIT, each towards a listener at @address. */
+static void make_many(const char *address, size_t count)
+{
+	int listener = listen_at(address), client, server;
+
+	for (size_t i = 0; i < count; i++) {
+		client = connect_to(-1, address, port_of(listener));
+		server = accept(listener, NULL, NULL);
+		close(client);
+		read_end(server);
+		close(server);
+	}
+	close(listener);
+}
+
+/* More than fits into one answer, whatever its size. */
+static void test_many(void **state)
+{
+	enum { MANY = 1500 };
+	static struct list list;
+	struct socket_filter filter = {.states = 1U << TCP_TIME_WAIT};
+	CLEANUP_CLOSE int other = go_elsewhere();
+	int64_t give_up = in_20_s();
+
+	(void)state;
+	make_many("127.0.0.1", MANY / 2);
+	make_many("::1", MANY / 2);
+	go_home();
+	do {
+		walk_elsewhere(other, &filter, &list);
+	} while (list.count != MANY && clock_now_ns() < give_up);
+	assert_int_equal(list.count, MANY);
+	for (size_t i = 1; i < list.count; i++)
+		assert_true(by_key(&list.at[i - 1], &list.at[i]) < 0);
+}
+
+static void test_without_reasons(void **state)
+{
+	static struct list list;
+	struct socket_walk walk;
+	void *handle = &list;
+
+	(void)state;
+	assert_int_equal(source->probe(NULL), 0);
+	assert_int_equal(source->walk(opened, NULL, keep, NULL, &list, &walk, NULL), 0);
+	assert_false(walk.torn);
+	assert_int_equal(walk.repeated, 0);
+	assert_int_equal(source->open(held[0], &handle, NULL), -EINVAL); /* no namespace */
+	assert_ptr_equal(handle, &list);
+	source->close(NULL);
+}
+
+/* ---- what is not about each of them ---- */
+
+static void test_find(void **state)
+{
+	(void)state;
+	assert_string_equal(socket_sources[0]->name, "diag");
+	for (size_t i = 0; socket_sources[i]; i++) {
+		assert_ptr_equal(socket_source_find(socket_sources[i]->name), socket_sources[i]);
+		assert_true(strlen(socket_sources[i]->summary) > 0);
+	}
+	assert_null(socket_source_find("netstat"));
+}
+
+/* Dumps that are yet to be marked by __wrap_mnl_socket_recvfrom() as the kernel would. */
+static unsigned interruptions;
+
+ssize_t __real_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size);
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size);
+
+ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size)
+{
+	ssize_t n = __real_mnl_socket_recvfrom(socket, buffer, size);
+	struct nlmsghdr *header = buffer;
+
+	for (int left = (int)n; interruptions > 0 && NLMSG_OK(header, left);
+	     header = NLMSG_NEXT(header, left))
+		if (header->nlmsg_type == NLMSG_DONE) {
+			header->nlmsg_flags |= NLM_F_DUMP_INTR;
+			interruptions--;
+		}
+	return n;
+}
+
+static void test_interrupted(void **state)
+{
+	static struct list list;
+	const struct socket_source *diag = socket_source_find("diag");
+	struct socket_walk walk;
+	struct why why;
+	void *handle;
+
+	(void)state;
+	NEEDS_NAMESPACE();
+	assert_int_equal(diag->open(home_netns, &handle, &why), 0);
+	interruptions = 2;
+	walk = walk_of(diag, handle, NULL, &list);
+	assert_int_equal(walk.repeated, 2);
+	assert_false(walk.torn);
+	assert_int_equal(list.again, 2);
+	assert_int_equal(list.count, made_count);
+
+	interruptions = 1000;
+	walk = walk_of(diag, handle, NULL, &list);
+	interruptions = 0;
+	assert_true(walk.torn);
+	assert_int_equal(walk.repeated, 3);
+	assert_int_equal(list.again, 3);
+	assert_int_equal(list.count, made_count);
+	diag->close(handle);
+}
+
+/* What the probe of "bpf" says in a process that did @lose: the child's status, and its words. */
+static int probe_without(int (*lose)(void), struct why *ret)
+{
+	int status, words[2];
+	pid_t child;
+	ssize_t n;
+
+	assert_int_equal(pipe(words), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct why why = {0};
+		int r = lose();
+
+		if (r == 0)
+			r = socket_source_find("bpf")->probe(&why);
+		_exit(write(words[1], &why, sizeof(why)) < 0 ? 255 : -r);
+	}
+	n = read(words[0], ret, sizeof(*ret));
+	assert_int_equal(n, sizeof(*ret));
+	close(words[0]);
+	close(words[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static int lose_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
+}
+
+static int go_into_a_user_namespace(void)
+{
+	return unshare(CLONE_NEWUSER) < 0 ? -ECANCELED : 0;
+}
+
+static void test_refused(void **state)
+{
+	struct why why = {0};
+	int r = probe_without(lose_capabilities, &why);
+
+	(void)state;
+	if (r == ENOTSUP) {
+		assert_non_null(strstr(why.text, "libbpf-dev"));
+		return;
+	}
+	assert_true(r == EPERM || r == EACCES);
+	assert_non_null(strstr(why.text, "CAP_BPF is missing"));
+	r = probe_without(go_into_a_user_namespace, &why);
+	if (r == ECANCELED) {
+		print_message("no user namespace\n");
+		skip();
+	}
+	assert_true(r == EPERM || r == EACCES);
+	assert_non_null(strstr(why.text, "inside a user namespace"));
+}
+
+/* ---- */
+
+/* BPF is for those who have privileges in the first user namespace: stay there if we may. */
+static void be_alone_with_privileges(void)
+{
+	if (unshare(CLONE_NEWNET) < 0) {
+		be_alone();
+		return;
+	}
+	not_alone = NULL;
+	raise_loopback();
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	if (not_alone)
+		return 0;
+	home_netns = netns_open_current();
+	make_all();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < held_count; i++)
+		reset_once(&held[i]);
+	close_once(&home_netns);
+	return 0;
+}
+
+/* For each source its own group; one that may not be used here is told, and left out. */
+static int open_source(void **state)
+{
+	struct why why = {0};
+
+	(void)state;
+	opened = NULL;
+	if (not_alone)
+		return 0;
+	if (source->probe(&why) < 0)
+		print_message("%s cannot be tested: %s\n", source->name, why.text);
+	else if (source->open(home_netns, &opened, &why) < 0)
+		fail_msg("%s: %s", source->name, why.text);
+	return 0;
+}
+
+static int close_source(void **state)
+{
+	(void)state;
+	if (opened)
+		source->close(opened);
+	return 0;
+}
+
+#define OVER_SOURCE(test)                                                                          \
+	static void test##_of_source(void **state)                                                 \
+	{                                                                                          \
+		NEEDS_NAMESPACE();                                                                 \
+		if (!opened)                                                                       \
+			skip();                                                                    \
+		test(state);                                                                       \
+	}
+
+OVER_SOURCE(test_states)
+OVER_SOURCE(test_same_answer)
+OVER_SOURCE(test_filter_states)
+OVER_SOURCE(test_filter)
+OVER_SOURCE(test_bytecode)
+OVER_SOURCE(test_stop)
+OVER_SOURCE(test_namespaces)
+OVER_SOURCE(test_many)
+OVER_SOURCE(test_without_reasons)
+
+static int run_contract(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_states_of_source),
+		cmocka_unit_test(test_same_answer_of_source),
+		cmocka_unit_test(test_filter_states_of_source),
+		cmocka_unit_test(test_filter_of_source),
+		cmocka_unit_test(test_bytecode_of_source),
+		cmocka_unit_test(test_stop_of_source),
+		cmocka_unit_test(test_namespaces_of_source),
+		cmocka_unit_test(test_many_of_source),
+		cmocka_unit_test(test_without_reasons_of_source),
+	};
+
+	return cmocka_run_group_tests_name(source->name, tests, open_source, close_source);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_find),
+		cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_refused),
+	};
+	int failed;
+
+	be_alone_with_privileges();
+	failed = cmocka_run_group_tests_name("socket_source", tests, begin, NULL);
+	for (size_t i = 0; socket_sources[i]; i++) {
+		source = socket_sources[i];
+		failed += run_contract();
+	}
+	end(NULL);
+	return failed;
+}
