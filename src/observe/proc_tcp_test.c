@@ -206,10 +206,10 @@ static void test_odd_timers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_full),	  cmocka_unit_test(test_probes),
-		cmocka_unit_test(test_minisock),  cmocka_unit_test(test_request),
-		cmocka_unit_test(test_v6),	  cmocka_unit_test(test_cut_off),
-		cmocka_unit_test(test_nonsense),  cmocka_unit_test(test_odd_timers),
+		cmocka_unit_test(test_full),	 cmocka_unit_test(test_probes),
+		cmocka_unit_test(test_minisock), cmocka_unit_test(test_request),
+		cmocka_unit_test(test_v6),	 cmocka_unit_test(test_cut_off),
+		cmocka_unit_test(test_nonsense), cmocka_unit_test(test_odd_timers),
 	};
 
 	return cmocka_run_group_tests_name("proc_tcp", tests, NULL, NULL);

@@ -15,10 +15,10 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/netns.h"
+#include "observe/bpf/tcp_iter.skel.h"
 #include "observe/bpf/tcp_record.h"
 #include "observe/socket_key.h"
 #include "observe/socket_sources.h"
-#include "tcp_iter.skel.h"
 
 #define BLOCK 32768
 
@@ -177,9 +177,9 @@ static void status_of(const struct bpf_source *bpf, const struct tcp_record *rec
 		       ntohs(record->remote_port_be));
 	ret->state = record->state;
 	ret->timer = (enum socket_timer)record->timer;
-	ret->timer_left_ms = record->timer_left > 0 ? (uint32_t)(record->timer_left * bpf->tick_ns /
-								 NS_PER_MS)
-						    : 0;
+	ret->timer_left_ms = record->timer_left > 0
+				     ? (uint32_t)(record->timer_left * bpf->tick_ns / NS_PER_MS)
+				     : 0;
 	ret->retransmits = record->retransmits;
 	ret->receive_queue = record->receive_queue;
 	ret->send_queue = record->send_queue;

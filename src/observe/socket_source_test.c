@@ -4,11 +4,9 @@
  */
 #include "observe/testnet.h"
 
-#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/capability.h>
 #include <linux/inet_diag.h>
-#include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -17,6 +15,7 @@
 #include "base/clock.h"
 #include "base/netns.h"
 #include "observe/socket_source.h"
+#include "observe/socket_testing.h"
 #include "tcp/state.h"
 
 /* In place of observe/socket_filter.c, which has tests of its own: here it only matters what a
@@ -46,290 +45,6 @@ size_t socket_filter_bytecode(const struct socket_filter *filter, const void **r
 {
 	*ret = filter->bytecode;
 	return filter->bytecode_length;
-}
-
-/* ---- the sockets ---- */
-
-/* What each source has to tell; -1: what the others tell. */
-struct expected {
-	const char *what;
-	struct tcp_key key;
-	int state;
-	bool minisock;
-	int timer;
-	int owner; /* the descriptor that holds it, or -1: nobody */
-};
-
-#define MADE_MAX 128
-static struct expected made[MADE_MAX];
-static size_t made_count;
-static int held[MADE_MAX * 2]; /* descriptors to be closed at the end */
-static size_t held_count;
-
-static int hold(int fd)
-{
-	assert_true(fd >= 0 && held_count < ARRAY_SIZE(held));
-	held[held_count++] = fd;
-	return fd;
-}
-
-static void expect(const char *what, const struct tcp_key *key, int state, int owner)
-{
-	assert_true(made_count < MADE_MAX);
-	made[made_count++] = (struct expected){what, *key, state, false, -1, owner};
-}
-
-static void expect_minisock(const char *what, const struct tcp_key *key, int state)
-{
-	expect(what, key, state, -1);
-	made[made_count - 1].minisock = true;
-	made[made_count - 1].timer = SOCKET_TIMER_TIMEWAIT;
-}
-
-static int listener_expected(const char *what, const char *address)
-{
-	int fd = hold(listen_at(address));
-	struct tcp_key key = {.local.port = port_of(fd)};
-
-	assert_int_equal(tcp_address_parse(address, &key.local.address), 0);
-	key.remote.address.family = key.local.address.family;
-	expect(what, &key, TCP_LISTEN, fd);
-	return fd;
-}
-
-/* A connection through a listener of its own, which is gone again: all that is left is expected. */
-static struct pair connection(const char *listen, const char *connect)
-{
-	struct pair pair = pair_open(listen, connect);
-
-	close_once(&pair.listener);
-	hold(pair.client);
-	hold(pair.server);
-	return pair;
-}
-
-/* Hands a held descriptor to close(2) early. */
-static void drop(int fd)
-{
-	for (size_t i = 0; i < held_count; i++)
-		if (held[i] == fd)
-			held[i] = -1;
-	close(fd);
-}
-
-static void shut(int fd)
-{
-	assert_int_equal(shutdown(fd, SHUT_WR), 0);
-}
-
-/* Writes until the peer, who does not read, has closed its window and nothing more fits. */
-static void stuff(int fd)
-{
-	static const char block[65536];
-
-	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	while (send(fd, block, sizeof(block), MSG_NOSIGNAL) > 0)
-		;
-	assert_int_equal(errno, EAGAIN);
-}
-
-static void make_established(const char *listen, const char *connect)
-{
-	struct pair pair = connection(listen, connect);
-	int on = 1;
-
-	assert_int_equal(send(pair.client, "unread", 6, 0), 6);
-	expect("established", &pair.key, TCP_ESTABLISHED, pair.client);
-	assert_int_equal(setsockopt(pair.server, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)), 0);
-	expect("established, keepalive", &pair.reverse, TCP_ESTABLISHED, pair.server);
-	made[made_count - 1].timer = SOCKET_TIMER_KEEPALIVE;
-}
-
-static void make_half_closed(const char *listen, const char *connect)
-{
-	struct pair pair = connection(listen, connect);
-
-	shut(pair.client);
-	expect("FIN-WAIT-2, owned", &pair.key, TCP_FIN_WAIT2, pair.client);
-	expect("CLOSE-WAIT", &pair.reverse, TCP_CLOSE_WAIT, pair.server);
-}
-
-static void make_orphaned(const char *listen, const char *connect)
-{
-	struct pair pair = connection(listen, connect);
-
-	drop(pair.client);
-	expect_minisock("FIN-WAIT-2, minisock", &pair.key, TCP_FIN_WAIT2);
-	expect("CLOSE-WAIT of an orphan", &pair.reverse, TCP_CLOSE_WAIT, pair.server);
-}
-
-/* Above TCP_TIMEWAIT_LEN the orphan stays a full socket. */
-static void make_orphaned_full(const char *listen, const char *connect)
-{
-	struct pair pair = connection(listen, connect);
-	int seconds = 100;
-
-	assert_int_equal(
-		setsockopt(pair.client, IPPROTO_TCP, TCP_LINGER2, &seconds, sizeof(seconds)), 0);
-	drop(pair.client);
-	expect("FIN-WAIT-2, full orphan", &pair.key, TCP_FIN_WAIT2, -1);
-	made[made_count - 1].timer = SOCKET_TIMER_KEEPALIVE;
-	expect("CLOSE-WAIT of a full orphan", &pair.reverse, TCP_CLOSE_WAIT, pair.server);
-}
-
-/* @client_first: who holds TIME-WAIT; over "::" the server's one is of AF_INET6, and v4-mapped. */
-static void make_time_wait(const char *listen, const char *connect, bool client_first)
-{
-	struct pair pair = connection(listen, connect);
-	int first = client_first ? pair.client : pair.server;
-	int second = client_first ? pair.server : pair.client;
-
-	drop(first);
-	read_end(second);
-	drop(second);
-	expect_minisock("TIME-WAIT", client_first ? &pair.key : &pair.reverse, TCP_TIME_WAIT);
-}
-
-/* The FIN waits behind data that the peer has no room for. */
-static void make_fin_wait_1(const char *listen, const char *connect, bool orphan)
-{
-	struct pair pair = connection(listen, connect);
-
-	stuff(pair.client);
-	if (orphan)
-		drop(pair.client);
-	else
-		shut(pair.client);
-	expect("FIN-WAIT-1", &pair.key, TCP_FIN_WAIT1, orphan ? -1 : pair.client);
-	expect("the other end of FIN-WAIT-1", &pair.reverse, TCP_ESTABLISHED, pair.server);
-}
-
-static void make_last_ack(const char *listen, const char *connect)
-{
-	struct pair pair = connection(listen, connect);
-
-	stuff(pair.server);
-	shut(pair.client);
-	shut(pair.server);
-	expect("LAST-ACK", &pair.reverse, TCP_LAST_ACK, pair.server);
-	expect("the other end of LAST-ACK", &pair.key, TCP_FIN_WAIT2, pair.client);
-}
-
-static void make_closing(const char *listen, const char *connect)
-{
-	struct pair pair = connection(listen, connect);
-
-	stuff(pair.client);
-	shut(pair.client);
-	shut(pair.server);
-	expect("CLOSING", &pair.key, TCP_CLOSING, pair.client);
-	expect("the other end of CLOSING", &pair.reverse, TCP_FIN_WAIT2, pair.server);
-}
-
-/* A listener whose queue is full answers no SYN (tcp_conn_request(), sk_acceptq_is_full()). */
-static void make_syn_sent(const char *listen_address)
-{
-	int listener = listener_expected("a listener with a full queue", listen_address);
-	struct sockaddr_storage to, from;
-	socklen_t length = sizeof(to);
-	struct tcp_key key, waiting = {0};
-	int fd;
-
-	assert_int_equal(listen(listener, 0), 0);
-	fd = hold(connect_to(-1, listen_address, port_of(listener)));
-	assert_int_equal(tcp_key_of_socket(fd, &key), 0);
-	expect("connected, but not accepted", &key, TCP_ESTABLISHED, fd);
-	key = tcp_key_reverse(&key);
-	expect("not accepted yet", &key, TCP_ESTABLISHED, -1);
-
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&to, &length), 0);
-	fd = hold(socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, length), -1);
-	assert_int_equal(errno, EINPROGRESS);
-	length = sizeof(from);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&from, &length), 0);
-	tcp_endpoint_from_sockaddr((struct sockaddr *)&from, &waiting.local);
-	tcp_endpoint_from_sockaddr((struct sockaddr *)&to, &waiting.remote);
-	expect("SYN-SENT", &waiting, TCP_SYN_SENT, fd);
-	made[made_count - 1].timer = SOCKET_TIMER_RETRANSMIT;
-}
-
-/* A request socket: the listener waits for data before it makes a real one. */
-static void make_syn_received(const char *address)
-{
-	int listener = listener_expected("a listener that waits for data", address);
-	int seconds = 30, client;
-	struct tcp_key key;
-
-	assert_int_equal(
-		setsockopt(listener, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)), 0);
-	client = hold(connect_to(-1, address, port_of(listener)));
-	assert_int_equal(tcp_key_of_socket(client, &key), 0);
-	expect("connected to a request socket", &key, TCP_ESTABLISHED, client);
-	key = tcp_key_reverse(&key);
-	expect("SYN-RECEIVED", &key, TCP_SYN_RECV, -1);
-	made[made_count - 1].timer = SOCKET_TIMER_RETRANSMIT;
-}
-
-/* Of AF_INET6, at a v4-mapped address. */
-static void make_mapped_listener(void)
-{
-	struct sockaddr_in6 at = {.sin6_family = AF_INET6};
-	int fd = hold(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	struct tcp_key key = {0};
-
-	assert_int_equal(inet_pton(AF_INET6, "::ffff:127.0.0.1", &at.sin6_addr), 1);
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-	assert_int_equal(listen(fd, 5), 0);
-	assert_int_equal(tcp_address_parse("127.0.0.1", &key.local.address), 0);
-	key.local.port = port_of(fd);
-	key.remote.address.family = AF_INET;
-	expect("a listener at a v4-mapped address", &key, TCP_LISTEN, fd);
-}
-
-/* Of another user, where that can be had; and one that is only bound: no source shows it. */
-static void make_others(void)
-{
-	uid_t me = geteuid();
-	bool other = seteuid(4711) == 0;
-	struct sockaddr_in any = {.sin_family = AF_INET};
-	int fd;
-
-	listener_expected("a listener of another user", "127.0.0.5");
-	if (other)
-		assert_int_equal(seteuid(me), 0);
-	fd = hold(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-	assert_int_equal(bind(fd, (struct sockaddr *)&any, sizeof(any)), 0);
-	hold(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-}
-
-static void make_all(void)
-{
-	static const char *const ways[][2] = {
-		{"127.0.0.1", "127.0.0.1"}, {"::1", "::1"}, {"::", "127.0.0.1"}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		const char *listen = ways[i][0], *connect = ways[i][1];
-
-		make_established(listen, connect);
-		make_half_closed(listen, connect);
-		make_orphaned(listen, connect);
-		make_orphaned_full(listen, connect);
-		make_time_wait(listen, connect, true);
-		make_time_wait(listen, connect, false);
-		make_fin_wait_1(listen, connect, false);
-		make_last_ack(listen, connect);
-		make_closing(listen, connect);
-	}
-	make_fin_wait_1("127.0.0.1", "127.0.0.1", true);
-	make_syn_sent("127.0.0.1");
-	make_syn_sent("::1");
-	make_syn_received("127.0.0.1");
-	make_syn_received("::1");
-	listener_expected("a listener at all v4 addresses", "0.0.0.0");
-	listener_expected("a listener at all addresses", "::");
-	make_mapped_listener();
-	make_others();
 }
 
 /* ---- looking at them ---- */
@@ -412,7 +127,7 @@ static uint32_t inode_of(int fd)
 	return (uint32_t)info.st_ino;
 }
 
-static bool is_expected(const struct expected *expected, const struct socket_status *status)
+static bool is_expected(const struct made_socket *expected, const struct socket_status *status)
 {
 	return status && status->state == expected->state &&
 	       status->minisock == expected->minisock &&
@@ -421,7 +136,7 @@ static bool is_expected(const struct expected *expected, const struct socket_sta
 }
 
 /* The first that is not as it should be; NULL: all are. */
-static const struct expected *wrong_of(const struct list *list)
+static const struct made_socket *wrong_of(const struct list *list)
 {
 	for (size_t i = 0; i < made_count; i++)
 		if (!is_expected(&made[i], find(list, &made[i].key)))
@@ -458,7 +173,7 @@ static int64_t in_20_s(void)
 static void test_states(void **state)
 {
 	static struct list list;
-	const struct expected *wrong;
+	const struct made_socket *wrong;
 	int64_t give_up = in_20_s();
 
 	(void)state;
@@ -480,8 +195,7 @@ static bool same_queues(const struct socket_status *a, const struct socket_statu
 	/* What /proc does not know: socket_walk.without_backlog. */
 	bool backlog = a->state != TCP_LISTEN || source != socket_source_find("proc");
 
-	return a->receive_queue == b->receive_queue &&
-	       (!backlog || a->send_queue == b->send_queue);
+	return a->receive_queue == b->receive_queue && (!backlog || a->send_queue == b->send_queue);
 }
 
 static bool same_timer(const struct socket_status *a, const struct socket_status *b)
@@ -743,7 +457,7 @@ static void test_without_reasons(void **state)
 	assert_int_equal(source->walk(opened, NULL, keep, NULL, &list, &walk, NULL), 0);
 	assert_false(walk.torn);
 	assert_int_equal(walk.repeated, 0);
-	assert_int_equal(source->open(held[0], &handle, NULL), -EINVAL); /* no namespace */
+	assert_int_equal(source->open(made[0].owner, &handle, NULL), -EINVAL); /* no namespace */
 	assert_ptr_equal(handle, &list);
 	source->close(NULL);
 }
@@ -889,16 +603,7 @@ static int begin(void **state)
 	if (not_alone)
 		return 0;
 	home_netns = netns_open_current();
-	make_all();
-	return 0;
-}
-
-static int end(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < held_count; i++)
-		reset_once(&held[i]);
-	close_once(&home_netns);
+	sockets_make();
 	return 0;
 }
 
@@ -977,6 +682,7 @@ int main(void)
 		source = socket_sources[i];
 		failed += run_contract();
 	}
-	end(NULL);
+	sockets_close();
+	close_once(&home_netns);
 	return failed;
 }
