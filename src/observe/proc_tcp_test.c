@@ -171,8 +171,7 @@ static void test_nonsense(void **state)
 		"",
 		"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid",
 		/* of the other family */
-		"1: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 "
-		"0A 0:0 0:0 0 0 0 7 2 0",
+		"1: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0 0A 0:0",
 		/* no state, no such state */
 		"1: 0100007F:1F90 0200007F:D431 00 0:0 00:0 0 0 0 5 4 0",
 		"1: 0100007F:1F90 0200007F:D431 0E 0:0 00:0 0 0 0 5 4 0",

@@ -139,13 +139,22 @@ static int read_message(const struct sockdiag *diag, const struct nlmsghdr *head
 	}
 }
 
+/* Whether a whole message is at byte @at of @length. Not libmnl's functions: their calls were three
+ * quarters of the time that a socket took here. */
+static bool holds_message(const char *part, size_t at, size_t length)
+{
+	const struct nlmsghdr *header = (const struct nlmsghdr *)(part + at);
+
+	return at < length && length - at >= sizeof(*header) &&
+	       header->nlmsg_len >= sizeof(*header) && header->nlmsg_len <= length - at;
+}
+
 /* The messages that one recvmsg(2) gives. Returns as read_message() does. */
 static int read_part(struct sockdiag *diag, struct walk *walk)
 {
-	const struct nlmsghdr *header = (const struct nlmsghdr *)diag->part;
 	size_t before = walk->sockets;
 	ssize_t n;
-	int left, r = 0;
+	int r = 0;
 
 	do {
 		n = mnl_socket_recvfrom(diag->socket, diag->part, sizeof(diag->part));
@@ -156,9 +165,12 @@ static int read_part(struct sockdiag *diag, struct walk *walk)
 	}
 	if (n < 0)
 		return -errno;
-	/* Not libmnl's functions: their calls were half of the time that a socket takes here. */
-	for (left = (int)n; r == 0 && NLMSG_OK(header, left); header = NLMSG_NEXT(header, left))
+	for (size_t at = 0; r == 0 && holds_message(diag->part, at, (size_t)n);) {
+		const struct nlmsghdr *header = (const struct nlmsghdr *)(diag->part + at);
+
+		at += NLMSG_ALIGN(header->nlmsg_len);
 		r = read_message(diag, header, walk);
+	}
 	walk->parts += walk->sockets > before;
 	return r;
 }

@@ -232,6 +232,15 @@ static int difference(const struct list *before, const struct list *list, const 
 	return -1;
 }
 
+/* A SYN has been repeated: so many is a number that can be compared, too. */
+static bool has_repeats(const struct list *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->at[i].state == TCP_SYN_SENT && list->at[i].retransmits > 0)
+			return true;
+	return false;
+}
+
 /* Timers fire meanwhile: one look at which none did is enough. */
 static void test_same_answer(void **state)
 {
@@ -249,10 +258,12 @@ static void test_same_answer(void **state)
 		walk_of(source, opened, NULL, &list);
 		walk_of(diag, handle, NULL, &after);
 		at = difference(&before, &list, &after);
-	} while (at >= 0 && clock_now_ns() < give_up);
+	} while ((at >= 0 || !has_repeats(&list)) && clock_now_ns() < give_up);
 	diag->close(handle);
-	if (at < 0)
+	if (at < 0) {
+		assert_true(has_repeats(&list));
 		return;
+	}
 	if ((size_t)at < list.count)
 		describe(&list, &list.at[at].key);
 	if ((size_t)at < before.count)
@@ -271,6 +282,12 @@ static size_t count_expected(uint32_t states)
 	return count;
 }
 
+/* The kernel leaves out, by state, what is not wanted, and it is not asked for here. */
+static bool asks_the_kernel(void)
+{
+	return source != socket_source_find("proc");
+}
+
 static void test_filter_states(void **state)
 {
 	static struct list list;
@@ -279,13 +296,17 @@ static void test_filter_states(void **state)
 	for (int i = TCP_ESTABLISHED; i <= TCP_CLOSING; i++) {
 		struct socket_filter filter = {.states = 1U << i};
 
+		filter_asked = 0;
 		walk_of(source, opened, &filter, &list);
 		assert_int_equal(list.count, count_expected(filter.states));
+		assert_int_equal(filter_asked, asks_the_kernel() ? list.count : made_count);
 		for (size_t j = 0; j < list.count; j++)
 			assert_int_equal(list.at[j].state, i);
 	}
+	filter_asked = 0;
 	walk_of(source, opened, &(struct socket_filter){.states = 0}, &list);
 	assert_int_equal(list.count, 0);
+	assert_int_equal(filter_asked, asks_the_kernel() ? 0 : made_count);
 }
 
 /* Of the first socket's port; two may have the same towards different peers. */
@@ -485,9 +506,10 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer
 {
 	ssize_t n = __real_mnl_socket_recvfrom(socket, buffer, size);
 	struct nlmsghdr *header = buffer;
+	int left = (int)n;
 
-	for (int left = (int)n; interruptions > 0 && NLMSG_OK(header, left);
-	     header = NLMSG_NEXT(header, left))
+	for (; interruptions > 0 && mnl_nlmsg_ok(header, left);
+	     header = mnl_nlmsg_next(header, &left))
 		if (header->nlmsg_type == NLMSG_DONE) {
 			header->nlmsg_flags |= NLM_F_DUMP_INTR;
 			interruptions--;
@@ -521,6 +543,36 @@ static void test_interrupted(void **state)
 	assert_int_equal(list.again, 3);
 	assert_int_equal(list.count, made_count);
 	diag->close(handle);
+}
+
+/* The most that read(2) gives at once, 0: as much as it is asked for. */
+static size_t read_most;
+
+ssize_t __real_read(int fd, void *buffer, size_t size);
+ssize_t __wrap_read(int fd, void *buffer, size_t size);
+
+ssize_t __wrap_read(int fd, void *buffer, size_t size)
+{
+	return __real_read(fd, buffer, read_most > 0 && size > read_most ? read_most : size);
+}
+
+/* Lines that come in pieces. */
+static void test_short_reads(void **state)
+{
+	static struct list list;
+	const struct socket_source *proc = socket_source_find("proc");
+	struct why why;
+	void *handle;
+
+	(void)state;
+	NEEDS_NAMESPACE();
+	assert_int_equal(proc->open(home_netns, &handle, &why), 0);
+	for (read_most = 1; read_most < 1000; read_most = read_most * 3 + 10) {
+		walk_of(proc, handle, NULL, &list);
+		assert_int_equal(list.count, made_count);
+	}
+	read_most = 0;
+	proc->close(handle);
 }
 
 /* What the probe of "bpf" says in a process that did @lose: the child's status, and its words. */
@@ -616,7 +668,9 @@ static int open_source(void **state)
 	opened = NULL;
 	if (not_alone)
 		return 0;
-	if (source->probe(&why) < 0)
+	if (getenv("CONTEST_VALGRIND") && source == socket_source_find("bpf"))
+		print_message("bpf cannot be tested: valgrind 3.19 knows too little of bpf(2)\n");
+	else if (source->probe(&why) < 0)
 		print_message("%s cannot be tested: %s\n", source->name, why.text);
 	else if (source->open(home_netns, &opened, &why) < 0)
 		fail_msg("%s: %s", source->name, why.text);
@@ -672,6 +726,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_find),
 		cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_short_reads),
 		cmocka_unit_test(test_refused),
 	};
 	int failed;
