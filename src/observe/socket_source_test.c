@@ -75,10 +75,24 @@ static void forget(void *context)
 	list->again++;
 }
 
-static int by_key(const void *a, const void *b)
+static int order(const struct tcp_endpoint *a, const struct tcp_endpoint *b)
 {
-	return memcmp(&((const struct socket_status *)a)->key,
-		      &((const struct socket_status *)b)->key, sizeof(struct tcp_key));
+	int bytes = memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes));
+
+	if (bytes != 0)
+		return bytes;
+	if (a->address.family != b->address.family)
+		return a->address.family - b->address.family;
+	return a->port - b->port;
+}
+
+static int by_key(const void *first, const void *second)
+{
+	const struct tcp_key *a = &((const struct socket_status *)first)->key;
+	const struct tcp_key *b = &((const struct socket_status *)second)->key;
+	int local = order(&a->local, &b->local);
+
+	return local != 0 ? local : order(&a->remote, &b->remote);
 }
 
 static int home_netns = -1;
@@ -207,9 +221,8 @@ static bool same_timer(const struct socket_status *a, const struct socket_status
 
 static bool same(const struct socket_status *a, const struct socket_status *b)
 {
-	return memcmp(&a->key, &b->key, sizeof(a->key)) == 0 && a->state == b->state &&
-	       a->minisock == b->minisock && a->inode == b->inode && a->uid == b->uid &&
-	       same_queues(a, b) && same_timer(a, b);
+	return by_key(a, b) == 0 && a->state == b->state && a->minisock == b->minisock &&
+	       a->inode == b->inode && a->uid == b->uid && same_queues(a, b) && same_timer(a, b);
 }
 
 /* Between two looks at the same run of a timer there is less and less left of it; /proc tells in

@@ -179,7 +179,7 @@ static void make_closing(const char *listen, const char *connect)
 static void make_syn_sent(const char *listen_address)
 {
 	int listener = listener_expected("a listener with a full queue", listen_address);
-	struct sockaddr_storage to, from;
+	struct sockaddr_storage to = {0}, from = {0};
 	socklen_t length = sizeof(to);
 	struct tcp_key key, waiting = {0};
 	int fd;

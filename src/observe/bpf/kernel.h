@@ -99,8 +99,18 @@ struct inet_connection_sock {
 	__u8 icsk_probes_out;
 };
 
+/* Where the timers were, and where they went: the first that is there is meant. Up to 6.17 the time
+ * of the retransmit timer was kept apart; 6.19 has it in struct sock, and keepalive here. */
 struct inet_connection_sock___old {
 	unsigned long icsk_timeout;
+};
+
+struct inet_connection_sock___new {
+	struct timer_list icsk_keepalive_timer;
+};
+
+struct sock___new {
+	struct timer_list tcp_retransmit_timer;
 };
 
 struct tcp_sock {

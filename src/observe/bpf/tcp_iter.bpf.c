@@ -52,17 +52,35 @@ static __always_inline __u32 inode_of(const struct sock *sk)
 static __always_inline unsigned long timeout_of(const struct inet_connection_sock *icsk)
 {
 	const struct inet_connection_sock___old *old = (const void *)icsk;
+	const struct sock___new *sk = (const void *)&icsk->icsk_inet.sk;
 
 	if (bpf_core_field_exists(old->icsk_timeout))
 		return old->icsk_timeout;
-	return icsk->icsk_retransmit_timer.expires;
+	if (bpf_core_field_exists(icsk->icsk_retransmit_timer))
+		return icsk->icsk_retransmit_timer.expires;
+	return sk->tcp_retransmit_timer.expires;
+}
+
+/* Whether it runs; when it ends in *ret. */
+static __always_inline bool keepalive_of(const struct inet_connection_sock *icsk,
+					 unsigned long *ret)
+{
+	const struct inet_connection_sock___new *new = (const void *)icsk;
+	const struct sock *sk = &icsk->icsk_inet.sk;
+
+	if (bpf_core_field_exists(new->icsk_keepalive_timer)) {
+		*ret = new->icsk_keepalive_timer.expires;
+		return new->icsk_keepalive_timer.entry.pprev;
+	}
+	*ret = sk->sk_timer.expires;
+	return sk->sk_timer.entry.pprev;
 }
 
 static __always_inline void fill_timer(struct tcp_record *record,
 				       const struct inet_connection_sock *icsk)
 {
-	const struct sock *sk = &icsk->icsk_inet.sk;
 	__u8 pending = icsk->icsk_pending;
+	unsigned long expires;
 
 	if (pending == ICSK_TIME_RETRANS || pending == ICSK_TIME_REO_TIMEOUT ||
 	    pending == ICSK_TIME_LOSS_PROBE) {
@@ -73,10 +91,10 @@ static __always_inline void fill_timer(struct tcp_record *record,
 		record->timer = TIMER_PROBE;
 		record->retransmits = icsk->icsk_probes_out;
 		record->timer_left = ticks_until(timeout_of(icsk));
-	} else if (sk->sk_timer.entry.pprev) {
+	} else if (keepalive_of(icsk, &expires)) {
 		record->timer = TIMER_KEEPALIVE;
 		record->retransmits = icsk->icsk_probes_out;
-		record->timer_left = ticks_until(sk->sk_timer.expires);
+		record->timer_left = ticks_until(expires);
 	}
 }
 
