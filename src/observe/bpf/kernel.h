@@ -99,8 +99,8 @@ struct inet_connection_sock {
 	__u8 icsk_probes_out;
 };
 
-/* Where the timers were, and where they went: the first that is there is meant. Up to 6.17 the time
- * of the retransmit timer was kept apart; 6.19 has it in struct sock, and keepalive here. */
+/* Where the timers were, and where they went: older kernels kept the retransmit timer's time apart,
+ * newer ones have that timer in struct sock, and the one of keepalive here. */
 struct inet_connection_sock___old {
 	unsigned long icsk_timeout;
 };
