@@ -2,6 +2,10 @@
  * Which process a socket is of: from the inode to the processes that hold it open. By the BPF
  * iterator over tasks' files where BPF is allowed, else by reading /proc; the same answer from
  * both.
+ *
+ * A process is a thread group. Of threads that have descriptors of their own (unshare(2),
+ * CLONE_FILES) only BPF knows. Memory grows with the sockets (16 bytes each, with room to grow)
+ * and with the processes that have one.
  */
 #ifndef CONTEST_OBSERVE_OWNERS_H
 #define CONTEST_OBSERVE_OWNERS_H
@@ -15,7 +19,7 @@
 
 struct owner {
 	pid_t pid;
-	uid_t uid;
+	uid_t uid;     /* effective */
 	int fd;	       /* the lowest by which it holds the socket */
 	char name[16]; /* comm: any bytes, terminated */
 	unsigned more; /* other processes hold it, too (forked) */
@@ -27,14 +31,15 @@ enum owners_way { OWNERS_BEST, OWNERS_BPF, OWNERS_PROC };
 
 /*
  * Looks at all processes that may be looked at: one's own, for root all. 0 or -errno with @why;
- * *ret_hidden (may be NULL): how many processes could not be looked into.
+ * *ret_hidden (may be NULL): how many processes could not be looked into. Processes that end or
+ * begin meanwhile may be there or not.
  */
 int owners_read(enum owners_way way, struct owners **ret, unsigned *ret_hidden, struct why *why);
 void owners_free(struct owners *owners);
 
-/* Who holds the socket with that inode; NULL: nobody that may be seen (or inode 0). Borrowed. The
- * one with the lowest pid where there are several. */
-const struct owner *owners_find(const struct owners *owners, uint32_t inode);
+/* Who holds the socket with that inode, the one with the lowest pid where there are several. False:
+ * nobody that may be seen (or inode 0). */
+bool owners_find(const struct owners *owners, uint32_t inode, struct owner *ret);
 
 size_t owners_count(const struct owners *owners); /* sockets with an owner */
 

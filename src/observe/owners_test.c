@@ -1,0 +1,484 @@
+/* The table by itself; and what every way of looking owes, each over the same processes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "observe/owners.h"
+#include "observe/owners_table.h"
+
+#define NOBODY 65534
+
+/* ---- the table */
+
+static void many_sockets_of_many_processes(void **state)
+{
+	struct owners *owners = owners_new();
+	const int processes = 300, sockets = 500;
+	struct owner owner;
+
+	(void)state;
+	assert_non_null(owners);
+	for (int p = 0; p < processes; p++) {
+		struct owners_process process = {.pid = 1000 + p, .uid = (uid_t)p, .name = "p"};
+
+		assert_int_equal(owners_add_process(owners, &process), p);
+		/* Far from each other, and side by side: both are to be found. */
+		for (int s = 0; s < sockets; s++)
+			assert_int_equal(
+				owners_add_socket(
+					owners, p, s,
+					(uint32_t)(p % 2 ? p * sockets + s
+							 : ((p + 2) * sockets + s) << 14 | 1)),
+				0);
+	}
+	for (int p = 1; p < processes; p += 2) {
+		for (int s = 0; s < sockets; s++) {
+			assert_true(owners_find(owners, (uint32_t)(p * sockets + s), &owner));
+			assert_int_equal(owner.pid, 1000 + p);
+			assert_int_equal(owner.uid, p);
+			assert_int_equal(owner.fd, s);
+			assert_int_equal(owner.more, 0);
+		}
+	}
+	assert_false(owners_find(owners, 2, &owner));
+	assert_false(owners_find(owners, UINT32_MAX, &owner));
+	owners_free(owners);
+}
+
+static void shared_whatever_the_order(void **state)
+{
+	static const pid_t pids[] = {20, 30, 10, 40};
+	struct owners *owners = owners_new();
+	struct owner owner;
+
+	(void)state;
+	assert_non_null(owners);
+	for (int i = 0; i < 4; i++) {
+		struct owners_process process = {.pid = pids[i], .name = "abc"};
+		int number = owners_add_process(owners, &process);
+
+		assert_int_equal(number, i);
+		/* Twice each, the higher one first. */
+		assert_int_equal(owners_add_socket(owners, number, 7 + i, 5), 0);
+		assert_int_equal(owners_add_socket(owners, number, 3 + i, 5), 0);
+		assert_int_equal(owners_add_socket(owners, number, 9, (uint32_t)(100 + i)), 0);
+		assert_int_equal(owners_add_socket(owners, number, 9, 0), 0);
+	}
+	assert_true(owners_find(owners, 5, &owner));
+	assert_int_equal(owner.pid, 10);
+	assert_int_equal(owner.fd, 5);
+	assert_int_equal(owner.more, 3);
+	assert_true(owners_find(owners, 103, &owner));
+	assert_int_equal(owner.pid, 40);
+	assert_int_equal(owner.more, 0);
+	assert_int_equal(owners_count(owners), 5);
+	owners_free(owners);
+	owners_free(NULL);
+}
+
+/* ---- what every way owes */
+
+static uint32_t inode_of(int fd)
+{
+	struct stat status;
+
+	assert_int_equal(fstat(fd, &status), 0);
+	return (uint32_t)status.st_ino;
+}
+
+static int new_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static enum owners_way way_of(void **state)
+{
+	return *(enum owners_way *)*state;
+}
+
+/* Looks; skips the test where this way is not to be had. */
+static struct owners *look(void **state)
+{
+	struct owners *owners = NULL;
+	struct why why = {""};
+	int r = owners_read(way_of(state), &owners, NULL, &why);
+
+	if (way_of(state) == OWNERS_BPF && (r == -EPERM || r == -ENOTSUP)) {
+		print_message("%s\n", why.text);
+		skip();
+	}
+	if (r < 0)
+		print_message("%s\n", why.text);
+	assert_int_equal(r, 0);
+	return owners;
+}
+
+static void ones_own(void **state)
+{
+	int fd = new_socket(), high = fcntl(fd, F_DUPFD_CLOEXEC, 100);
+	uint32_t inode = inode_of(fd);
+	struct owner owner = {.pid = 7};
+	struct owners *owners = look(state);
+
+	assert_true(owners_count(owners) >= 1);
+	assert_true(owners_find(owners, inode, &owner));
+	assert_int_equal(owner.pid, getpid());
+	assert_int_equal(owner.uid, geteuid());
+	assert_int_equal(owner.fd, fd);
+	assert_int_equal(owner.more, 0);
+	owners_free(owners);
+
+	close(fd);
+	owners = look(state);
+	assert_true(owners_find(owners, inode, &owner));
+	assert_int_equal(owner.fd, high);
+	owners_free(owners);
+
+	close(high);
+	owners = look(state);
+	owner.pid = 7;
+	assert_false(owners_find(owners, inode, &owner));
+	assert_false(owners_find(owners, 0, &owner));
+	assert_int_equal(owner.pid, 7);
+	owners_free(owners);
+}
+
+static void names_are_bytes(void **state)
+{
+	static const char *const names[] = {
+		"a\n\033[31m\t\xff b", "fifteen bytes..", "\n", "x\n", "", ") R 1",
+	};
+	int fd = new_socket();
+	char before[16];
+
+	prctl(PR_GET_NAME, before);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct owners *owners;
+		struct owner owner;
+
+		prctl(PR_SET_NAME, names[i]);
+		owners = look(state);
+		assert_true(owners_find(owners, inode_of(fd), &owner));
+		assert_string_equal(owner.name, names[i]);
+		owners_free(owners);
+	}
+	prctl(PR_SET_NAME, before);
+	close(fd);
+}
+
+/* A child that lives until the pipe is closed, with a second descriptor of @fd. */
+static pid_t fork_holder(int fd, const int life[2])
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		char byte;
+
+		close(life[1]);
+		if (dup(fd) < 0)
+			_exit(1);
+		_exit(read(life[0], &byte, 1) != 0);
+	}
+	return pid;
+}
+
+static void end_holders(int life[2])
+{
+	int status;
+
+	close(life[0]);
+	close(life[1]);
+	while (wait(&status) > 0)
+		assert_int_equal(status, 0);
+}
+
+static void several_processes(void **state)
+{
+	int fd = new_socket(), life[2];
+	struct owners *owners = look(state);
+	pid_t lowest = getpid();
+	struct owner owner;
+
+	owners_free(owners);
+	assert_int_equal(pipe(life), 0);
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = fork_holder(fd, life);
+
+		if (pid < lowest)
+			lowest = pid;
+	}
+	owners = look(state);
+	assert_true(owners_find(owners, inode_of(fd), &owner));
+	assert_int_equal(owner.pid, lowest);
+	assert_int_equal(owner.fd, fd);
+	assert_int_equal(owner.more, 3);
+	owners_free(owners);
+	end_holders(life);
+	close(fd);
+}
+
+static void others_are_no_sockets(void **state)
+{
+	char name[] = "/tmp/socket:[XXXXXX";
+	int file = mkstemp(name), ends[2];
+	struct owners *owners;
+	struct owner owner;
+
+	assert_true(file >= 0);
+	assert_int_equal(pipe(ends), 0);
+	owners = look(state);
+	assert_false(owners_find(owners, inode_of(ends[0]), &owner));
+	assert_false(owners_find(owners, inode_of(file), &owner));
+	owners_free(owners);
+	unlink(name);
+	close(file);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+static void *wait_for_end(void *fd)
+{
+	char byte;
+
+	_exit(read(*(int *)fd, &byte, 1) != 0);
+}
+
+/* The first thread of the child ends; its socket lives on. */
+static pid_t fork_headless(const int life[2])
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		static int until;
+		pthread_t thread;
+
+		close(life[1]);
+		until = life[0];
+		if (pthread_create(&thread, NULL, wait_for_end, &until) != 0)
+			_exit(1);
+		pthread_exit(NULL);
+	}
+	return pid;
+}
+
+/* Until /proc says that the first thread is a zombie. */
+static void await_zombie(pid_t pid)
+{
+	char path[64], text[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)pid);
+	while (!strstr(text, ") Z")) {
+		CLEANUP_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = read(fd, text, sizeof(text) - 1);
+
+		assert_true(n > 0);
+		text[n] = '\0';
+		sched_yield();
+	}
+}
+
+static void the_first_thread_has_ended(void **state)
+{
+	struct owners *owners = look(state);
+	int fd = new_socket(), life[2];
+	uint32_t inode = inode_of(fd);
+	struct owner owner;
+	pid_t pid;
+
+	owners_free(owners);
+	assert_int_equal(pipe(life), 0);
+	pid = fork_headless(life);
+	await_zombie(pid);
+	close(fd);
+	owners = look(state);
+	assert_true(owners_find(owners, inode, &owner));
+	assert_int_equal(owner.pid, pid);
+	assert_int_equal(owner.fd, fd);
+	assert_int_equal(owner.more, 0);
+	owners_free(owners);
+	end_holders(life);
+}
+
+/* Children that come and go until the pipe is closed. */
+static pid_t fork_churn(int fd, const int life[2])
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return pid;
+	close(fd);
+	close(life[1]);
+	fcntl(life[0], F_SETFL, O_NONBLOCK);
+	for (;;) {
+		pid_t child = vfork();
+		char byte;
+
+		if (child == 0)
+			_exit(0);
+		waitpid(child, NULL, 0);
+		if (read(life[0], &byte, 1) == 0)
+			_exit(0);
+	}
+}
+
+static void processes_come_and_go(void **state)
+{
+	int fd = new_socket(), life[2];
+	struct owners *owners = look(state);
+	struct owner owner;
+
+	owners_free(owners);
+	assert_int_equal(pipe(life), 0);
+	fork_churn(fd, life);
+	for (int i = 0; i < 20; i++) {
+		owners = look(state);
+		assert_true(owners_find(owners, inode_of(fd), &owner));
+		assert_int_equal(owner.pid, getpid());
+		owners_free(owners);
+	}
+	end_holders(life);
+	close(fd);
+}
+
+/* ---- without permission */
+
+#define CANNOT_BUILD 77
+
+/* What is seen by someone who may look at little: an exit status, 0 when all is as it should be.
+ * The socket @roots is held by this process, and by others that nobody may look into. */
+static int look_as_nobody(int roots, unsigned others)
+{
+	int own = socket(AF_INET, SOCK_STREAM, 0);
+	struct owners *owners = NULL;
+	unsigned hidden = 0;
+	struct owner owner;
+
+	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 ||
+	    setresuid(NOBODY, NOBODY, NOBODY) < 0)
+		return CANNOT_BUILD;
+	prctl(PR_SET_DUMPABLE, 1); /* else /proc/self is root's */
+	if (owners_read(OWNERS_BPF, &owners, NULL, NULL) == 0 || owners)
+		return 2;
+	if (owners_read(OWNERS_BEST, &owners, &hidden, NULL) < 0)
+		return 3;
+	if (!owners_find(owners, inode_of(own), &owner) || owner.pid != getpid() ||
+	    owner.uid != NOBODY)
+		return 4;
+	if (!owners_find(owners, inode_of(roots), &owner) || owner.pid != getpid() ||
+	    owner.more != 0)
+		return 5;
+	owners_free(owners);
+	return hidden == others ? 0 : 6;
+}
+
+static int status_of(pid_t pid)
+{
+	int status;
+
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
+		return 1;
+	return WEXITSTATUS(status);
+}
+
+/*
+ * The first process of a PID namespace, so that all processes are known: this one, one that lives,
+ * a zombie (with nothing to be hidden), and the one that looks.
+ */
+static int be_first(int fd)
+{
+	pid_t zombie, looker;
+	siginfo_t info;
+	int life[2];
+
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("proc", "/proc", "proc", 0, NULL) < 0 || pipe(life) < 0)
+		return CANNOT_BUILD;
+	fork_holder(fd, life);
+	zombie = fork();
+	if (zombie == 0)
+		_exit(0);
+	if (waitid(P_PID, (id_t)zombie, &info, WEXITED | WNOWAIT) < 0)
+		return 1;
+	looker = fork();
+	if (looker == 0)
+		_exit(look_as_nobody(fd, 2));
+	return status_of(looker);
+}
+
+static int be_root(int fd)
+{
+	pid_t pid;
+
+	if (geteuid() != 0 || unshare(CLONE_NEWPID | CLONE_NEWNS) < 0)
+		return CANNOT_BUILD;
+	pid = fork();
+	if (pid == 0)
+		_exit(be_first(fd));
+	return status_of(pid);
+}
+
+static void no_permission(void **state)
+{
+	int fd = new_socket(), result;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(be_root(fd));
+	result = status_of(pid);
+	close(fd);
+	if (result == CANNOT_BUILD) {
+		print_message("only root can make a PID namespace, and become nobody in it\n");
+		skip();
+	}
+	assert_int_equal(result, 0);
+}
+
+int main(void)
+{
+	static enum owners_way proc = OWNERS_PROC, bpf = OWNERS_BPF, best = OWNERS_BEST;
+#define EACH_WAY(f)                                                                                \
+	{#f " (proc)", f, NULL, NULL, &proc}, {#f " (bpf)", f, NULL, NULL, &bpf},                  \
+	{                                                                                          \
+#f " (best)", f, NULL, NULL, &best                                                 \
+	}
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_sockets_of_many_processes),
+		cmocka_unit_test(shared_whatever_the_order),
+		EACH_WAY(ones_own),
+		EACH_WAY(names_are_bytes),
+		EACH_WAY(several_processes),
+		EACH_WAY(others_are_no_sockets),
+		EACH_WAY(the_first_thread_has_ended),
+		EACH_WAY(processes_come_and_go),
+		cmocka_unit_test(no_permission),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
