@@ -1,6 +1,6 @@
 /*
  * Sockets counted by what they have in common: state, peer, port, process … Memory grows with the
- * number of groups, never with that of sockets.
+ * number of groups, never with that of sockets: 48 bytes each and 4 to 20 for every key.
  */
 #ifndef CONTEST_OBSERVE_SOCKET_GROUPS_H
 #define CONTEST_OBSERVE_SOCKET_GROUPS_H
@@ -33,18 +33,23 @@ const char *group_key_name(enum group_key key);
 
 #define GROUP_KEYS_MAX 4
 
+/* Whose a minisock or an embryonic connection is, the kernel does not say (inet_diag shows 0). */
+#define GROUP_NO_USER UINT32_MAX
+
 struct socket_group {
 	/* What its sockets have in common; only the members of the chosen keys mean something. */
 	int state;
 	struct tcp_endpoint peer, local;
 	enum socket_timer timer;
-	uint32_t uid;
+	uint32_t uid;	    /* or GROUP_NO_USER */
 	uint64_t netns;	    /* its inode */
-	struct owner owner; /* pid 0: none, or not to be seen */
+	struct owner owner; /* pid and name; pid 0: none, or not to be seen */
 	uint64_t count, minisocks;
-	uint32_t timer_least_ms, timer_most_ms; /* left, of those whose timer runs */
-	uint64_t timers;			/* how many those are */
-	uint64_t born, gone; /* against the groups of the look before (socket_groups_compare()) */
+	uint64_t timers;			/* sockets with a timer that runs, and … */
+	uint32_t timer_least_ms, timer_most_ms; /* … how long these have left; 0 without any */
+	/* By how many there are more, or less, than in the look before (socket_groups_compare()).
+	 * What came while as many went is not seen. */
+	uint64_t born, gone;
 };
 
 struct socket_groups;
@@ -58,9 +63,19 @@ void socket_groups_clear(struct socket_groups *groups); /* keeps its memory */
 int socket_groups_add(struct socket_groups *groups, const struct socket_status *status,
 		      const struct owner *owner, uint64_t netns);
 
+/*
+ * Says of each group in @now what has changed since @before, which has the same keys. Groups that
+ * are not there any more are added, with a count of 0, until @now is cleared. To watch takes two,
+ * in turn: clear the older one, count into it, compare it with the other. 0 or -ENOMEM.
+ */
+int socket_groups_compare(struct socket_groups *now, const struct socket_groups *before);
+
+/* Groups, those with a count of 0 among them; and sockets. */
 size_t socket_groups_count(const struct socket_groups *groups);
-/* The largest @room groups, by count, ties by key; 0: all. A new array, owned by the caller, its
- * length in *ret_count; NULL when memory is short. */
+uint64_t socket_groups_sockets(const struct socket_groups *groups);
+
+/* The largest @room groups, by count, ties by the keys as they were given (numbers, not text); 0:
+ * all. A new array, owned by the caller, its length in *ret_count; NULL when memory is short. */
 struct socket_group *socket_groups_top(const struct socket_groups *groups, size_t room,
 				       size_t *ret_count);
 
