@@ -3,9 +3,9 @@
  * iterator over tasks' files where BPF is allowed, else by reading /proc; the same answer from
  * both.
  *
- * A process is a thread group. Of threads that have descriptors of their own (unshare(2),
- * CLONE_FILES) only BPF knows. Memory grows with the sockets (16 bytes each, with room to grow)
- * and with the processes that have one.
+ * A process is a thread group. Descriptors that a thread alone has (unshare(2), CLONE_FILES) are
+ * not looked for. Memory grows with the sockets (16 bytes each, with room to grow) and with the
+ * processes that have one.
  */
 #ifndef CONTEST_OBSERVE_OWNERS_H
 #define CONTEST_OBSERVE_OWNERS_H

@@ -1,20 +1,12 @@
 /* In place of socket_source_bpf.c where the build has no BPF (meson option bpf). */
-#include <errno.h>
-
+#include "observe/bpf_allowed.h"
 #include "observe/socket_sources.h"
-
-static int bpf_probe(struct why *why)
-{
-	return why_say(why, -ENOTSUP,
-		       "this contest was built without BPF: install libbpf-dev, bpftool and clang, "
-		       "and build again with meson configure -Dbpf=enabled");
-}
 
 static int bpf_open(int netns_fd, void **ret, struct why *why)
 {
 	(void)netns_fd;
 	(void)ret;
-	return bpf_probe(why);
+	return bpf_allowed(why);
 }
 
 static int bpf_walk(void *source, const struct socket_filter *filter, sockdiag_visit visit,
@@ -27,7 +19,7 @@ static int bpf_walk(void *source, const struct socket_filter *filter, sockdiag_v
 	(void)again;
 	(void)context;
 	(void)ret;
-	return bpf_probe(why);
+	return bpf_allowed(why);
 }
 
 static void bpf_close(void *source)
@@ -38,7 +30,7 @@ static void bpf_close(void *source)
 const struct socket_source socket_source_bpf = {
 	.name = "bpf",
 	.summary = "a BPF iterator (not in this build)",
-	.probe = bpf_probe,
+	.probe = bpf_allowed,
 	.open = bpf_open,
 	.walk = bpf_walk,
 	.close = bpf_close,
