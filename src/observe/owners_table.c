@@ -70,13 +70,13 @@ static struct slot *find(struct slot *slots, unsigned bits, uint32_t inode)
 	return &slots[at];
 }
 
-/* Doubles the slots when three of four are taken. */
+/* Doubles the slots when seven of eight are taken. */
 static int make_room(struct owners *owners)
 {
 	size_t capacity = (size_t)1 << owners->bits;
 	struct slot *slots;
 
-	if (owners->count < capacity / 4 * 3)
+	if (owners->count < capacity / 8 * 7)
 		return 0;
 	if (owners->bits == 31)
 		return -ENOMEM;
