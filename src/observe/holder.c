@@ -1,96 +1,28 @@
 #include "observe/holder.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/file.h"
+#include "observe/owners.h"
 #include "observe/sockdiag.h"
 #include "tcp/state.h"
 
-static void cleanup_closedir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
-/* ---- processes */
-
-/* Whether one of the descriptors below @proc/PID/fd is the socket. */
-static bool has_socket(int proc, const char *pid, const char *wanted)
-{
-	CLEANUP(cleanup_closedir) DIR *fds = NULL;
-	char path[32], target[64];
-	struct dirent *entry;
-	int fd;
-
-	snprintf(path, sizeof(path), "%.20s/fd", pid);
-	fd = openat(proc, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	fds = fdopendir(fd);
-	if (!fds) {
-		close(fd);
-		return false;
-	}
-	while ((entry = readdir(fds))) {
-		ssize_t length = readlinkat(dirfd(fds), entry->d_name, target, sizeof(target) - 1);
-
-		if (length <= 0)
-			continue;
-		target[length] = '\0';
-		if (strcmp(target, wanted) == 0)
-			return true;
-	}
-	return false;
-}
-
-static void read_name(pid_t pid, char name[HOLDER_NAME_MAX])
-{
-	CLEANUP_FREE char *text = NULL;
-	char path[32];
-	size_t length;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	if (file_read(path, HOLDER_NAME_MAX - 1, &text, &length) < 0)
-		text = NULL;
-	snprintf(name, HOLDER_NAME_MAX, "%.*s", text ? (int)strcspn(text, "\n") : 1,
-		 text ? text : "?");
-}
-
 int socket_owner_find(uint32_t inode, struct socket_owner *ret)
 {
-	CLEANUP(cleanup_closedir) DIR *proc = opendir("/proc");
-	struct socket_owner owner = {0};
-	struct dirent *entry;
-	char wanted[32];
+	struct owner owner;
+	struct owners *owners;
+	int r = owners_read(OWNERS_PROC, &owners, NULL, NULL);
 
-	if (!proc)
-		return -errno;
-	snprintf(wanted, sizeof(wanted), "socket:[%u]", inode);
-	while ((entry = readdir(proc))) {
-		pid_t pid = (pid_t)atoi(entry->d_name);
-
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-		    !has_socket(dirfd(proc), entry->d_name, wanted))
-			continue;
-		if (owner.processes++ == 0 || pid < owner.pid)
-			owner.pid = pid;
-	}
-	if (owner.processes == 0)
-		return -ENOENT;
-	read_name(owner.pid, owner.name);
-	*ret = owner;
+	if (r < 0)
+		return r;
+	r = owners_find(owners, inode, &owner) ? 0 : -ENOENT;
+	owners_free(owners);
+	if (r < 0)
+		return r;
+	*ret = (struct socket_owner){.pid = owner.pid, .processes = 1 + (size_t)owner.more};
+	memcpy(ret->name, owner.name, sizeof(owner.name));
 	return 0;
 }
-
-/* ---- sockets */
 
 static bool is_wildcard(const struct tcp_address *address)
 {

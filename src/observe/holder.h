@@ -1,6 +1,6 @@
 /*
- * Who holds a port: the answer to EADDRINUSE. Sockets come from sock_diag, their owners from the
- * links in /proc/PID/fd, which show the processes of the same user, or all of them to root.
+ * Who holds a port: the answer to EADDRINUSE. Sockets come from sock_diag, their owners from /proc
+ * (observe/owners.h), which shows the processes of the same user, or all of them to root.
  */
 #ifndef CONTEST_OBSERVE_HOLDER_H
 #define CONTEST_OBSERVE_HOLDER_H
@@ -11,11 +11,11 @@
 #include "base/why.h"
 #include "tcp/key.h"
 
-#define HOLDER_NAME_MAX 64
+#define HOLDER_NAME_MAX 16
 
 struct socket_owner {
 	pid_t pid;		    /* of several the one with the lowest */
-	char name[HOLDER_NAME_MAX]; /* comm, as it is: may hold any byte */
+	char name[HOLDER_NAME_MAX]; /* comm, as it is: may hold any byte, terminated */
 	size_t processes;	    /* that have it open */
 };
 
