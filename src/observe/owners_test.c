@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,36 +260,60 @@ static void others_are_no_sockets(void **state)
 	close(ends[1]);
 }
 
-static void *wait_for_end(void *fd)
+struct headless {
+	pid_t pid;
+	int life[2], more[2];
+};
+
+static void *wait_for_end(void *headless)
 {
 	char byte;
 
-	_exit(read(*(int *)fd, &byte, 1) != 0);
+	_exit(read(((struct headless *)headless)->life[0], &byte, 1) != 0);
 }
 
-/* The first thread of the child ends; its socket lives on. */
-static pid_t fork_headless(const int life[2])
+static void *wait_for_more(void *headless)
 {
-	pid_t pid = fork();
+	pthread_t thread;
+	char byte;
 
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		static int until;
+	prctl(PR_SET_NAME, "another");
+	if (read(((struct headless *)headless)->more[0], &byte, 1) != 1 ||
+	    pthread_create(&thread, NULL, wait_for_end, headless) != 0)
+		_exit(2);
+	return wait_for_end(headless);
+}
+
+/* The first thread of the child ends; its sockets live on with the second, and a third that is made
+ * when it is asked for. */
+static struct headless fork_headless(void)
+{
+	struct headless child;
+
+	assert_int_equal(pipe(child.life), 0);
+	assert_int_equal(pipe(child.more), 0);
+	child.pid = fork();
+	assert_true(child.pid >= 0);
+	if (child.pid == 0) {
+		static struct headless kept;
 		pthread_t thread;
 
-		close(life[1]);
-		until = life[0];
-		if (pthread_create(&thread, NULL, wait_for_end, &until) != 0)
+		close(child.life[1]);
+		close(child.more[1]);
+		kept = child;
+		prctl(PR_SET_NAME, "headless");
+		if (pthread_create(&thread, NULL, wait_for_more, &kept) != 0)
 			_exit(1);
 		pthread_exit(NULL);
 	}
-	return pid;
+	return child;
 }
 
-/* Until /proc says that the first thread is a zombie. */
-static void await_zombie(pid_t pid)
+/* Until /proc says that the first thread is a zombie, and that there are so many. */
+static void await_threads(pid_t pid, unsigned threads)
 {
 	char path[64], text[64] = "";
+	struct stat status = {0};
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)pid);
 	while (!strstr(text, ") Z")) {
@@ -299,70 +324,142 @@ static void await_zombie(pid_t pid)
 		text[n] = '\0';
 		sched_yield();
 	}
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	while (status.st_nlink != 2 + threads) {
+		assert_int_equal(stat(path, &status), 0);
+		sched_yield();
+	}
 }
 
+static void end_headless(struct headless *child)
+{
+	int status;
+
+	close(child->life[0]);
+	close(child->life[1]);
+	close(child->more[0]);
+	close(child->more[1]);
+	assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+	assert_int_equal(status, 0);
+}
+
+/* Of two processes, whose threads come in turn: first, second, first. */
 static void the_first_thread_has_ended(void **state)
+{
+	struct owners *owners = look(state);
+	int fd = new_socket();
+	uint32_t inode = inode_of(fd);
+	struct headless first, second;
+	struct owner owner;
+
+	owners_free(owners);
+	first = fork_headless();
+	await_threads(first.pid, 2);
+	second = fork_headless();
+	await_threads(second.pid, 2);
+	assert_int_equal(write(first.more[1], "", 1), 1);
+	await_threads(first.pid, 3);
+	close(fd);
+	owners = look(state);
+	assert_true(owners_find(owners, inode, &owner));
+	assert_int_equal(owner.pid, first.pid < second.pid ? first.pid : second.pid);
+	assert_int_equal(owner.fd, fd);
+	assert_int_equal(owner.more, 1);
+	assert_string_equal(owner.name, "headless");
+	owners_free(owners);
+	assert_int_equal(write(second.more[1], "", 1), 1);
+	end_headless(&second);
+	end_headless(&first);
+}
+
+/* A child whose children and descriptors come and go until the pipe is closed; and which holds
+ * @fd at a high number. */
+static void fork_churn(int fd, const int life[2])
+{
+	pid_t pid = fork();
+	char byte;
+
+	assert_true(pid >= 0);
+	if (pid > 0)
+		return;
+	close(life[1]);
+	if (dup2(fd, 900) < 0 || fcntl(life[0], F_SETFL, O_NONBLOCK) < 0)
+		_exit(1);
+	close(fd);
+	while (read(life[0], &byte, 1) != 0) {
+		pid_t child = vfork();
+
+		if (child == 0)
+			_exit(0);
+		waitpid(child, NULL, 0);
+		for (int i = 100; i < 800; i++)
+			dup2(life[0], i);
+		close_range(100, 800, 0);
+	}
+	_exit(0);
+}
+
+static void all_comes_and_goes(void **state)
 {
 	struct owners *owners = look(state);
 	int fd = new_socket(), life[2];
 	uint32_t inode = inode_of(fd);
 	struct owner owner;
-	pid_t pid;
-
-	owners_free(owners);
-	assert_int_equal(pipe(life), 0);
-	pid = fork_headless(life);
-	await_zombie(pid);
-	close(fd);
-	owners = look(state);
-	assert_true(owners_find(owners, inode, &owner));
-	assert_int_equal(owner.pid, pid);
-	assert_int_equal(owner.fd, fd);
-	assert_int_equal(owner.more, 0);
-	owners_free(owners);
-	end_holders(life);
-}
-
-/* Children that come and go until the pipe is closed. */
-static pid_t fork_churn(int fd, const int life[2])
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid > 0)
-		return pid;
-	close(fd);
-	close(life[1]);
-	fcntl(life[0], F_SETFL, O_NONBLOCK);
-	for (;;) {
-		pid_t child = vfork();
-		char byte;
-
-		if (child == 0)
-			_exit(0);
-		waitpid(child, NULL, 0);
-		if (read(life[0], &byte, 1) == 0)
-			_exit(0);
-	}
-}
-
-static void processes_come_and_go(void **state)
-{
-	int fd = new_socket(), life[2];
-	struct owners *owners = look(state);
-	struct owner owner;
 
 	owners_free(owners);
 	assert_int_equal(pipe(life), 0);
 	fork_churn(fd, life);
-	for (int i = 0; i < 20; i++) {
+	close(fd);
+	for (int i = 0; i < 30; i++) {
 		owners = look(state);
-		assert_true(owners_find(owners, inode_of(fd), &owner));
-		assert_int_equal(owner.pid, getpid());
+		assert_true(owners_find(owners, inode, &owner));
 		owners_free(owners);
 	}
 	end_holders(life);
+}
+
+struct apart {
+	int ready[2], end[2];
+};
+
+static void *live_apart(void *context)
+{
+	struct apart *apart = context;
+	char byte;
+
+	assert_int_equal(unshare(CLONE_FILES), 0);
+	assert_int_equal(write(apart->ready[1], "", 1), 1);
+	assert_int_equal(read(apart->end[0], &byte, 1), 1);
+	return NULL;
+}
+
+/* Both ways see the same: of threads that have descriptors of their own, those of the first. */
+static void threads_apart(void **state)
+{
+	int fd = new_socket();
+	struct owners *owners = look(state);
+	struct apart apart;
+	struct owner owner;
+	pthread_t thread;
+	uint32_t inode = inode_of(fd);
+	char byte;
+
+	owners_free(owners);
+	assert_int_equal(pipe(apart.ready), 0);
+	assert_int_equal(pipe(apart.end), 0);
+	assert_int_equal(pthread_create(&thread, NULL, live_apart, &apart), 0);
+	assert_int_equal(read(apart.ready[0], &byte, 1), 1);
+	/* Gone from here, there it is still. */
 	close(fd);
+	owners = look(state);
+	assert_false(owners_find(owners, inode, &owner));
+	owners_free(owners);
+	assert_int_equal(write(apart.end[1], "", 1), 1);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		close(apart.ready[i]);
+		close(apart.end[i]);
+	}
 }
 
 /* ---- without permission */
@@ -405,6 +502,20 @@ static int status_of(pid_t pid)
 	return WEXITSTATUS(status);
 }
 
+/* Processes are numbered as in the PID namespace of who looks. */
+static bool sees_itself(enum owners_way way, int fd)
+{
+	struct owners *owners;
+	struct owner owner;
+	bool seen;
+
+	if (owners_read(way, &owners, NULL, NULL) < 0)
+		return way == OWNERS_BPF;
+	seen = owners_find(owners, inode_of(fd), &owner) && owner.pid == getpid();
+	owners_free(owners);
+	return seen;
+}
+
 /*
  * The first process of a PID namespace, so that all processes are known: this one, one that lives,
  * a zombie (with nothing to be hidden), and the one that looks.
@@ -418,6 +529,8 @@ static int be_first(int fd)
 	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", 0, NULL) < 0 || pipe(life) < 0)
 		return CANNOT_BUILD;
+	if (!sees_itself(OWNERS_PROC, fd) || !sees_itself(OWNERS_BPF, fd))
+		return 8;
 	fork_holder(fd, life);
 	zombie = fork();
 	if (zombie == 0)
@@ -476,7 +589,8 @@ int main(void)
 		EACH_WAY(several_processes),
 		EACH_WAY(others_are_no_sockets),
 		EACH_WAY(the_first_thread_has_ended),
-		EACH_WAY(processes_come_and_go),
+		EACH_WAY(all_comes_and_goes),
+		EACH_WAY(threads_apart),
 		cmocka_unit_test(no_permission),
 	};
 
