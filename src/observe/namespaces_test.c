@@ -231,6 +231,34 @@ static void containers_without_a_name(void **state)
 	container_end(&second);
 }
 
+/* An exit status: 0 when ours comes first, though another has a lower pid. */
+static int look_from_another(void)
+{
+	struct net_namespaces all;
+	bool good;
+
+	if (unshare(CLONE_NEWNET) < 0 || net_namespaces_read(&all, NULL) < 0)
+		return 1;
+	good = all.count == 2 && all.at[0].ours && all.at[0].pid == getpid() && !all.at[1].ours &&
+	       all.at[1].pid == 1;
+	net_namespaces_done(&all);
+	return good ? 0 : 2;
+}
+
+static void ours_comes_first(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	NEEDS_ROOM();
+	pid = fork();
+	if (pid == 0)
+		_exit(look_from_another());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+}
+
 static void gone_meanwhile(void **state)
 {
 	struct container container;
@@ -388,6 +416,7 @@ static int run(void)
 		cmocka_unit_test(only_ours),
 		cmocka_unit_test(names_and_what_is_none),
 		cmocka_unit_test(containers_without_a_name),
+		cmocka_unit_test(ours_comes_first),
 		cmocka_unit_test(gone_meanwhile),
 		cmocka_unit_test(found_by_name_pid_and_path),
 		cmocka_unit_test(not_found),

@@ -203,6 +203,21 @@ static void largest_first_then_by_key(void **state)
 	}
 }
 
+static void families_in_turn(void **state)
+{
+	struct socket_groups *groups = groups_by(GROUP_PEER, GROUP_LOCAL);
+	struct socket_status v4 = status_of(TCP_ESTABLISHED, "10.0.0.1", 1, "10.0.0.2", 1);
+	struct socket_status v6 = status_of(TCP_ESTABLISHED, "fd00::1", 1, "a00:2::2", 1);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		add(groups, &v4, 1 + i);
+		add(groups, &v6, 1);
+	}
+	assert_int_equal(socket_groups_count(groups), 2);
+	socket_groups_free(groups);
+}
+
 static int compare_groups(const void *a, const void *b)
 {
 	const struct socket_group *x = a, *y = b;
@@ -385,6 +400,7 @@ int main(void)
 		cmocka_unit_test(each_key_tells_apart_its_own),
 		cmocka_unit_test(keys_come_back),
 		cmocka_unit_test(largest_first_then_by_key),
+		cmocka_unit_test(families_in_turn),
 		cmocka_unit_test(many_groups),
 		cmocka_unit_test(timers_and_minisocks),
 		cmocka_unit_test(a_minisock_is_nobodys),
