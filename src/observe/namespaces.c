@@ -48,7 +48,7 @@ static int open_namespace(const char *path, uint64_t *ret_inode)
 /* The same when it still is the one with that inode; else -ENOENT. */
 static int open_known(const char *path, uint64_t inode)
 {
-	uint64_t found;
+	uint64_t found = 0;
 	CLEANUP_CLOSE int fd = open_namespace(path, &found);
 
 	if (fd < 0)

@@ -72,7 +72,7 @@ static void give_name(const char *source, const char *path)
 
 	assert_true(fd >= 0);
 	close(fd);
-	assert_int_equal(mount(source, path, NULL, MS_BIND, NULL), 0);
+	assert_int_equal(mount(source, path, "none", MS_BIND, NULL), 0);
 }
 
 static void take_name(const char *path)
@@ -95,7 +95,7 @@ static void wait_for_end(const struct container *container, int ready)
 	if (write(ready, &byte, 1) != 1)
 		_exit(1);
 	close(ready);
-	_exit(read(container->life[0], &byte, 1) != 0);
+	_exit(read(container->life[0], &byte, 1) == 0 ? 0 : 1);
 }
 
 static struct container container_start(const char *comm)
@@ -446,7 +446,7 @@ static bool become_root(void)
 
 static void make_room(void)
 {
-	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", 0, NULL) < 0 ||
 	    mount("none", "/run", "tmpfs", 0, NULL) < 0 || mkdir("/run/netns", 0755) < 0)
 		lacking = strerror(errno);
@@ -465,7 +465,10 @@ int main(void)
 	pid = fork();
 	if (pid == 0) {
 		make_room();
-		return run();
+		status = run();
+		/* LeakSanitizer does not work in the first process of a namespace. */
+		fflush(NULL);
+		_exit(status);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 		return 1;
