@@ -177,7 +177,7 @@ static struct net_namespace *find_or_add(struct net_namespaces *all, uint64_t in
 static int add_ours(struct net_namespaces *all)
 {
 	struct net_namespace *ours;
-	uint64_t inode;
+	uint64_t inode = 0;
 	int fd = open_namespace("/proc/thread-self/ns/net", &inode);
 
 	if (fd < 0)
@@ -194,7 +194,7 @@ static int add_name(struct net_namespaces *all, const char *name)
 {
 	char path[sizeof(NAMES) + NAME_MAX + 1];
 	struct net_namespace *namespace;
-	uint64_t inode;
+	uint64_t inode = 0;
 	char *copy;
 	int fd;
 
@@ -240,7 +240,7 @@ static int add_process(struct net_namespaces *all, int proc, const char *name)
 	struct net_namespace *namespace;
 	char path[32], target[32] = "";
 	pid_t pid = (pid_t)atoi(name);
-	uint64_t inode;
+	uint64_t inode = 0;
 
 	snprintf(path, sizeof(path), "%.16s/ns/net", name);
 	if (readlinkat(proc, path, target, sizeof(target) - 1) < 0) {
