@@ -84,7 +84,7 @@ static ssize_t read_file(const struct visit *visit, const char *name, char *to, 
  * not be seen there is nothing. */
 static bool has_memory(const struct visit *visit)
 {
-	char pages[2];
+	char pages[2] = "";
 
 	return read_file(visit, "statm", pages, sizeof(pages)) > 0 && pages[0] != '0';
 }
