@@ -164,33 +164,34 @@ static int look_at_links(struct scan *scan, struct visit *visit, int at, const c
  */
 static int look_at_threads(struct scan *scan, struct visit *visit)
 {
-	CLEANUP_CLOSE int threads = open_folder(visit->folder, "task");
 	struct dirent *entry;
 	struct stat status;
-	int r = 0;
-	DIR *folder;
+	int r = 0, fd;
+	DIR *threads;
 
-	if (threads < 0)
-		return threads;
 	/* "." and ".." and one for each (fs/proc/base.c, proc_task_getattr()). */
-	if (fstat(threads, &status) < 0 || status.st_nlink <= 3)
+	if (fstatat(visit->folder, "task", &status, 0) < 0 || status.st_nlink <= 3)
 		return 0;
-	folder = fdopendir(threads);
-	if (!folder)
-		return -errno;
-	threads = -1; /* the folder's now */
-	while (r == 0 && (entry = readdir(folder))) {
+	fd = open_folder(visit->folder, "task");
+	if (fd < 0)
+		return fd;
+	threads = fdopendir(fd);
+	if (!threads) {
+		close(fd);
+		return -ENOMEM;
+	}
+	while (r == 0 && (entry = readdir(threads))) {
 		char name[32];
 		uint32_t thread;
 
 		if (!read_number(entry->d_name, '\0', &thread))
 			continue;
 		strcpy(stpcpy(name, entry->d_name), "/fd");
-		r = look_at_links(scan, visit, dirfd(folder), name);
+		r = look_at_links(scan, visit, dirfd(threads), name);
 		if (is_gone(r))
 			r = 0;
 	}
-	closedir(folder);
+	closedir(threads);
 	return r < 0 ? r : 0;
 }
 
