@@ -331,6 +331,30 @@ void flow_count_clear(struct flow *flow, unsigned end, enum flow_count which);
 /* What the record owns. */
 void flow_release(struct flow *flow);
 
+/* --- flow_store.c --- */
+
+struct flow_key;
+
+/* The newest connection of the pair, or FLOW_NONE. */
+uint32_t flow_find(const struct flows *flows, const struct flow_key *key);
+
+/* Opens a connection whose first segment is @first, which is not taken yet. @newest: of its pair,
+ * or FLOW_NONE; @reuses: and it is the one before. 0 or -ENOMEM. */
+int flow_open(struct flows *flows, const struct segment *first, uint32_t newest, bool reuses,
+	      uint32_t *ret);
+
+/* What the one behind has to say of the one before it is settled now, before that changes or goes.
+ * 0 or -ENOMEM. */
+int flow_settle_reuse(struct flows *flows, uint32_t behind);
+
+int flow_forget(struct flows *flows, uint32_t id); /* 0 or -ENOMEM */
+void flow_store_done(struct flows *flows);
+
+/* --- flow_idle.c --- */
+
+/* The connection that had no segment for longest; there is one. 0 or -ENOMEM. */
+int flow_idlest(struct flows *flows, uint32_t *ret);
+
 /* --- flow_take.c --- */
 
 /* The usual segment, in order, of an open connection: takes it and returns true when nothing but

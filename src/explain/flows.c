@@ -11,11 +11,6 @@
  * With half a million records each segment's is far away, so segments are taken in batches: all
  * buckets are asked for, then all records, then the work is done. That changes nothing but the
  * time: the last step looks again.
- *
- * Which one was idle longest is not kept in a list, as that would touch two more records with each
- * segment. Each record has the turn of its last segment. When room is needed, one look at all finds
- * the sixteenth of them that is oldest; they go in order, and one that had a segment since is
- * passed over. So it is exact, and costs little for each that goes.
  */
 #include "explain/flows.h"
 
@@ -60,50 +55,10 @@ void flows_free(struct flows *flows)
 {
 	if (!flows)
 		return;
-	for (uint32_t id = 0; id < flows->used; id++)
-		if (flow_at(flows, id)->flags & FLOW_ALIVE)
-			flow_release(flow_at(flows, id));
-	for (size_t i = 0; i < flows->chunk_count; i++) {
-		free(flows->chunks[i].hot);
-		free(flows->chunks[i].close);
-		free(flows->chunks[i].histories);
-	}
-	free(flows->chunks);
+	flow_store_done(flows);
 	free(flows->idle);
 	free(flows->dedup);
-	flow_addresses_done(&flows->addresses);
-	flow_table_done(&flows->table);
 	free(flows);
-}
-
-/* --- keys --- */
-
-static uint64_t hash_of_record(const void *context, uint32_t id)
-{
-	const struct flows *flows = context;
-	const struct flow *flow = flow_at(flows, id);
-
-	return flow_key_hash(flow_record_pair(flow), (flow->flags & FLOW_V6) != 0, flows->seed);
-}
-
-static void fetch_for_hash(const void *context, uint32_t id)
-{
-	__builtin_prefetch(&flow_at(context, id)->address);
-}
-
-/* The newest connection of the pair, or FLOW_NONE. */
-static uint32_t find(const struct flows *flows, const struct flow_key *key)
-{
-	struct flow_probe probe;
-	uint32_t id;
-
-	if (!key->known)
-		return FLOW_NONE;
-	flow_table_begin(&flows->table, key->hash, &probe);
-	while (flow_table_next(&flows->table, &probe, &id))
-		if (flow_key_side(key, flow_at(flows, id)) >= 0)
-			return id;
-	return FLOW_NONE;
 }
 
 /* --- telling --- */
@@ -132,302 +87,40 @@ void flows_sums(const struct flows *flows, struct flows_sums *ret)
 	*ret = flows->sums;
 }
 
-/* --- links between connections of a pair --- */
+/* --- placing --- */
 
-/* What the one behind has to say of the one before is settled now, before that changes or goes. */
-static int settle_reuse(struct flows *flows, uint32_t behind)
-{
-	struct flow *flow = flow_at(flows, behind);
-	uint32_t before = flow_close_at(flows, behind)->before;
-	struct flow_more *more = flow_need_more(flow);
-
-	if (!more)
-		return -ENOMEM;
-	if (!more->before.number)
-		flow_reuse_of(flows, before, flow->first_ns, &more->before);
-	return 0;
-}
-
-static int unlink_pair(struct flows *flows, uint32_t id)
-{
-	struct flow_close *close = flow_close_at(flows, id);
-	struct flow_more *more;
-
-	if (close->behind != FLOW_NONE) {
-		if (settle_reuse(flows, close->behind) < 0)
-			return -ENOMEM;
-		flow_close_at(flows, close->behind)->before = FLOW_NONE;
-	}
-	if (close->before != FLOW_NONE) {
-		more = flow_need_more(flow_at(flows, close->before));
-		if (!more)
-			return -ENOMEM;
-		more->behind = flow_number(close);
-		flow_close_at(flows, close->before)->behind = FLOW_NONE;
-	}
-	return 0;
-}
-
-/* --- forgetting --- */
-
-static int by_turn(const void *a, const void *b)
-{
-	const struct flow_candidate *one = a, *other = b;
-
-	return one->turn < other->turn ? -1 : one->turn > other->turn;
-}
-
-static void sink(struct flow_candidate *heap, size_t count, size_t at)
-{
-	for (;;) {
-		size_t child = 2 * at + 1;
-		struct flow_candidate moved = heap[at];
-
-		if (child >= count)
-			return;
-		if (child + 1 < count && heap[child + 1].turn > heap[child].turn)
-			child++;
-		if (heap[child].turn <= moved.turn)
-			return;
-		heap[at] = heap[child];
-		heap[child] = moved;
-		at = child;
-	}
-}
-
-/* Looks at all and keeps the longest idle ones: a heap with the least idle of them on top. */
-static int look_for_idle(struct flows *flows)
-{
-	size_t room = flows->alive / 16 + 1, count = 0;
-	struct flow_candidate *heap = realloc(flows->idle, room * sizeof(*heap));
-
-	if (!heap)
-		return -ENOMEM;
-	flows->idle = heap;
-	for (uint32_t id = 0; id < flows->used; id++) {
-		const struct flow *flow = flow_at(flows, id);
-		struct flow_candidate candidate = {flow_turn(flow), id};
-
-		if (!(flow->flags & FLOW_ALIVE))
-			continue;
-		if (count < room) {
-			heap[count++] = candidate;
-			if (count == room)
-				for (size_t at = room / 2; at-- > 0;)
-					sink(heap, count, at);
-		} else if (candidate.turn < heap[0].turn) {
-			heap[0] = candidate;
-			sink(heap, count, 0);
-		}
-	}
-	qsort(heap, count, sizeof(*heap), by_turn);
-	flows->idle_count = count;
-	flows->idle_at = 0;
-	return 0;
-}
-
-static int get_idlest(struct flows *flows, uint32_t *ret)
-{
-	for (;;) {
-		while (flows->idle_at < flows->idle_count) {
-			const struct flow_candidate *next = &flows->idle[flows->idle_at++];
-			const struct flow *flow = flow_at(flows, next->id);
-
-			if (!(flow->flags & FLOW_ALIVE) || flow_turn(flow) != next->turn)
-				continue;
-			*ret = next->id;
-			return 0;
-		}
-		if (look_for_idle(flows) < 0)
-			return -ENOMEM;
-	}
-}
-
-static int forget(struct flows *flows, uint32_t id)
-{
-	struct flow *flow = flow_at(flows, id);
-
-	if (unlink_pair(flows, id) < 0)
-		return -ENOMEM;
-	if (flow->flags & FLOW_NEWEST)
-		flow_table_remove(&flows->table, hash_of_record(flows, id), id);
-	if (flow->flags & FLOW_V6) {
-		flow_addresses_drop(&flows->addresses, flow->address[0]);
-		flow_addresses_drop(&flows->addresses, flow->address[1]);
-	}
-	flow_release(flow);
-	flow->flags = 0;
-	flow_close_at(flows, id)->before = flows->free;
-	flows->free = id;
-	flows->alive--;
-	flows->shuffled = true;
-	return 0;
-}
-
+/* The one that was idle longest is told as it stands, and forgotten. */
 static int evict(struct flows *flows)
 {
 	uint32_t id;
 	int r, told = 0;
 
-	r = get_idlest(flows, &id);
+	r = flow_idlest(flows, &id);
 	if (r < 0)
 		return r;
 	if (!(flow_at(flows, id)->flags & FLOW_TOLD)) {
 		flows->sums.evicted++;
 		told = tell(flows, id, true);
 	}
-	r = forget(flows, id);
+	r = flow_forget(flows, id);
 	return r < 0 ? r : told;
 }
 
-/* --- opening --- */
-
-static int add_chunk(struct flows *flows)
-{
-	struct flow_chunk chunk;
-
-	if (ARRAY_ROOM(flows->chunks, flows->chunk_capacity, flows->chunk_count) < 0)
-		return -ENOMEM;
-	chunk.hot = aligned_alloc(64, FLOW_CHUNK * sizeof(*chunk.hot));
-	chunk.close = malloc(FLOW_CHUNK * sizeof(*chunk.close));
-	chunk.histories = flows->plan.history ? malloc(FLOW_CHUNK * sizeof(*chunk.histories))
-					      : NULL;
-	if (!chunk.hot || !chunk.close || (flows->plan.history && !chunk.histories)) {
-		free(chunk.hot);
-		free(chunk.close);
-		free(chunk.histories);
-		return -ENOMEM;
-	}
-	flows->chunks[flows->chunk_count++] = chunk;
-	return 0;
-}
-
-/* A record that is not in use, or FLOW_NONE when memory is short. */
-static uint32_t take_record(struct flows *flows)
-{
-	uint32_t id = flows->free;
-
-	if (id != FLOW_NONE) {
-		flows->free = flow_close_at(flows, id)->before;
-		return id;
-	}
-	if (flows->used >= FLOW_NONE - 1)
-		return FLOW_NONE;
-	if (flows->used / FLOW_CHUNK == flows->chunk_count && add_chunk(flows) < 0)
-		return FLOW_NONE;
-	return flows->used++;
-}
-
-static void give_back_record(struct flows *flows, uint32_t id)
-{
-	flow_at(flows, id)->flags = 0;
-	flow_close_at(flows, id)->before = flows->free;
-	flows->free = id;
-}
-
-static int set_addresses(struct flows *flows, struct flow *flow, const struct tcp_endpoint *client,
-			 const struct tcp_endpoint *server)
-{
-	flow->port[0] = client->port;
-	flow->port[1] = server->port;
-	if (client->address.family != AF_INET6) {
-		memcpy(&flow->address[0], client->address.bytes, 4);
-		memcpy(&flow->address[1], server->address.bytes, 4);
-		return 0;
-	}
-	flow->address[0] = flow_addresses_take(&flows->addresses, client->address.bytes);
-	if (flow->address[0] == FLOW_ADDRESS_NONE)
-		return -ENOMEM;
-	flow->address[1] = flow_addresses_take(&flows->addresses, server->address.bytes);
-	if (flow->address[1] == FLOW_ADDRESS_NONE) {
-		flow_addresses_drop(&flows->addresses, flow->address[0]);
-		return -ENOMEM;
-	}
-	flow->flags |= FLOW_V6;
-	return 0;
-}
-
-static void clear_record(struct flows *flows, uint32_t id, const struct segment *first)
-{
-	struct flow *flow = flow_at(flows, id);
-	struct flow_close *close = flow_close_at(flows, id);
-
-	memset(flow, 0, sizeof(*flow));
-	memset(close, 0, sizeof(*close));
-	if (flows->plan.history)
-		memset(flow_history_at(flows, id), 0, sizeof(struct flow_history));
-	flow->flags = FLOW_ALIVE | FLOW_NEWEST;
-	if (place_is_syn(first) && !place_is_syn_ack(first))
-		flow->flags |= FLOW_SHOWN_OPEN;
-	flow->first_ns = first->time_ns;
-	for (unsigned which = 0; which < FLOW_TIMES; which++)
-		flow_set_time(flow, close, which, FINDING_TIME_UNKNOWN);
-	close->end[0].since = close->end[1].since = SINCE_UNKNOWN;
-	close->before = close->behind = FLOW_NONE;
-}
-
-/* The connection becomes the newest of its pair; there is room in the table. */
-static void put_in_front(struct flows *flows, uint32_t id, uint32_t newest, bool reuses)
-{
-	struct flow_close *close = flow_close_at(flows, id);
-	uint64_t hash = hash_of_record(flows, id);
-
-	if (newest == FLOW_NONE) {
-		flow_table_add(&flows->table, hash, id);
-		return;
-	}
-	flow_table_replace(&flows->table, hash, newest, id);
-	flow_at(flows, newest)->flags &= (uint8_t)~FLOW_NEWEST;
-	if (!reuses)
-		return;
-	close->before = newest;
-	flow_close_at(flows, newest)->behind = id;
-}
-
-/*
- * Opens a connection whose first segment is @first. @newest: of its pair, or FLOW_NONE. May evict
- * another; what telling that returned goes to *ret_told.
- */
+/* As flow_open(), and evicts another where there are too many then; what telling that returned
+ * goes to *ret_told. */
 static int open_flow(struct flows *flows, const struct segment *first, uint32_t newest, bool reuses,
 		     uint32_t *ret, int *ret_told)
 {
-	bool answer = place_is_from_server(first);
-	const struct flow_table_records records = {hash_of_record, fetch_for_hash, flows};
-	uint64_t number = flows->sums.connections + 1;
-	uint32_t id;
-	int r;
+	int r = flow_open(flows, first, newest, reuses, ret);
 
-	if (flow_table_reserve(&flows->table, &records) < 0)
-		return -ENOMEM;
-	id = take_record(flows);
-	if (id == FLOW_NONE)
-		return -ENOMEM;
-	clear_record(flows, id, first);
-	if (set_addresses(flows, flow_at(flows, id), answer ? &first->target : &first->source,
-			  answer ? &first->source : &first->target) < 0) {
-		give_back_record(flows, id);
-		return -ENOMEM;
-	}
-	flow_close_at(flows, id)->number_low = (uint32_t)number;
-	flow_close_at(flows, id)->number_high = (uint8_t)(number >> 32);
-	put_in_front(flows, id, newest, reuses);
-	flow_at(flows, id)->turn_low = (uint32_t)flows->turn;
-	flow_at(flows, id)->turn_high = (uint8_t)(flows->turn >> 32);
-	if (answer && flows->plan.history)
-		flow_history_flip(flow_history_at(flows, id));
-	flows->sums.connections++;
-	flows->alive++;
-	*ret = id;
-	if (!flows->plan.max_connections || flows->alive <= flows->plan.max_connections)
-		return 0;
+	if (r < 0 || !flows->plan.max_connections || flows->alive <= flows->plan.max_connections)
+		return r;
 	r = evict(flows);
 	if (r < 0)
 		return r;
 	*ret_told = r;
 	return 0;
 }
-
-/* --- placing --- */
 
 /* A stray SYN was answered: what it opens is new, and the strays move over. */
 static int promote(struct flows *flows, const struct segment *s, unsigned from, uint32_t newest,
@@ -471,7 +164,7 @@ static int place_between(struct flows *flows, uint32_t opening, const struct flo
 	if (!place_fits(&old->machine, (unsigned)flow_key_side(key, old), s))
 		return 0;
 	*ret = before;
-	return settle_reuse(flows, opening);
+	return flow_settle_reuse(flows, opening);
 }
 
 static int place(struct flows *flows, const struct segment *s, const struct flow_key *key,
@@ -535,7 +228,7 @@ static int take(struct flows *flows, const struct segment *s, struct flow_key *k
 
 	flows->turn++;
 	if (side < 0) {
-		hint = find(flows, key);
+		hint = flow_find(flows, key);
 		flow = hint == FLOW_NONE ? NULL : flow_at(flows, hint);
 		side = flow ? flow_key_side(key, flow) : -1;
 	}
@@ -644,6 +337,13 @@ int flows_tell_over(struct flows *flows, int64_t before_ns)
 }
 
 /* Records in the order of their numbers. */
+static int by_number(const void *a, const void *b)
+{
+	const struct flow_candidate *one = a, *other = b;
+
+	return one->turn < other->turn ? -1 : one->turn > other->turn;
+}
+
 static int tell_in_order(struct flows *flows)
 {
 	struct flow_candidate *order = malloc((flows->alive + 1) * sizeof(*order));
@@ -656,7 +356,7 @@ static int tell_in_order(struct flows *flows)
 		if ((flow_at(flows, id)->flags & (FLOW_ALIVE | FLOW_TOLD)) == FLOW_ALIVE)
 			order[count++] =
 				(struct flow_candidate){flow_number(flow_close_at(flows, id)), id};
-	qsort(order, count, sizeof(*order), by_turn);
+	qsort(order, count, sizeof(*order), by_number);
 	for (size_t i = 0; i < count && r == 0; i++)
 		r = tell(flows, order[i].id, false);
 	free(order);
