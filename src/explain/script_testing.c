@@ -66,7 +66,8 @@ static void read_word(const char *word, struct segment *s, struct segment_passag
 		fail_msg("what is '%s'?", word);
 }
 
-static void feed_line(struct script *script, char *line)
+void script_read(struct script *script, char *line, struct segment *ret,
+		 struct segment_passage *ret_passage)
 {
 	struct segment s = {.window = 100, .ttl = 64};
 	struct segment_passage passage = {0};
@@ -74,7 +75,6 @@ static void feed_line(struct script *script, char *line)
 	unsigned who = *word == 's', numbers = 0;
 	bool old = strstr(rest, " old") != NULL;
 	const uint32_t *isn = old ? script->old_isn : script->isn;
-	int r;
 
 	script->now_ms++;
 	s.source = endpoint_of(who);
@@ -98,6 +98,29 @@ static void feed_line(struct script *script, char *line)
 	s.time_ns = script->now_ms * MS_NS;
 	s.options.has_timestamps = s.flags & TCP_FLAG_SYN;
 	s.options.ts_value = 42;
+	*ret = s;
+	*ret_passage = passage;
+}
+
+bool script_read_isn(struct script *script, const char *line)
+{
+	long long isn[2];
+
+	if (sscanf(line, "isn %lld %lld", &isn[0], &isn[1]) != 2)
+		return false;
+	memcpy(script->old_isn, script->isn, sizeof(script->isn));
+	script->isn[0] = (uint32_t)isn[0];
+	script->isn[1] = (uint32_t)isn[1];
+	return true;
+}
+
+static void feed_line(struct script *script, char *line)
+{
+	struct segment_passage passage;
+	struct segment s;
+	int r;
+
+	script_read(script, line, &s, &passage);
 	r = tracker_feed(script->tracker, &s, &passage);
 	assert_int_equal(r, 0);
 	script->count++;
@@ -172,16 +195,11 @@ const struct connection *script_play(struct script *script, const char *lines)
 
 	for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		struct expected *next = &expected[count];
-		long long isn[2];
 		char *wanted;
 
 		line += strspn(line, "\t ");
-		if (sscanf(line, "isn %lld %lld", &isn[0], &isn[1]) == 2) {
-			memcpy(script->old_isn, script->isn, sizeof(script->isn));
-			script->isn[0] = (uint32_t)isn[0];
-			script->isn[1] = (uint32_t)isn[1];
+		if (script_read_isn(script, line))
 			continue;
-		}
 		assert_true(count < LINES_MAX);
 		count++;
 		memset(next, 0, sizeof(*next));

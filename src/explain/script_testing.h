@@ -33,6 +33,11 @@ extern bool script_roles[ROLE_COUNT], script_causes[RST_CAUSE_COUNT];
  */
 const struct connection *script_play(struct script *script, const char *lines);
 void script_begin(struct script *script);
+
+/* One line without what is behind its =, as a segment; an `isn` line is none (and true). */
+void script_read(struct script *script, char *line, struct segment *ret,
+		 struct segment_passage *ret_passage);
+bool script_read_isn(struct script *script, const char *line);
 void script_end(struct script *script);
 
 #endif
