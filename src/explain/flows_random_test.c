@@ -16,7 +16,7 @@
 #include "explain/track.h"
 #include "tcp/state.h"
 
-#define CAPTURES 40
+#define CAPTURES 100
 
 static void make_capture(struct capture *capture, unsigned which)
 {
@@ -255,11 +255,87 @@ static void batches_change_nothing(void **state)
 	}
 }
 
+/* --- (b) labels --- */
+
+/* Each host gets the other's address; what decides who is the client stays. */
+static void exchange_addresses(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->count; i++) {
+		struct segment *s = &capture->segments[i];
+		struct tcp_address address = s->source.address;
+
+		s->source.address = s->target.address;
+		s->target.address = address;
+	}
+}
+
+static void labels_change_nothing(void **state)
+{
+	(void)state;
+	for (unsigned which = 0; which < CAPTURES; which++) {
+		struct capture capture = {0};
+		struct findings one = {0}, other = {0};
+
+		make_capture(&capture, which);
+		findings_make(&one, &capture, 64, which % 2 ? 4 : 0);
+		exchange_addresses(&capture);
+		findings_make(&other, &capture, 64, which % 2 ? 4 : 0);
+		assert_int_equal(one.count, other.count);
+		for (size_t i = 0; i < one.count; i++) {
+			struct finding_end *end = other.items[i].end;
+			struct tcp_address address = end[0].endpoint.address;
+
+			end[0].endpoint.address = end[1].endpoint.address;
+			end[1].endpoint.address = address;
+			assert_memory_equal(&one.items[i], &other.items[i], sizeof(one.items[i]));
+		}
+		findings_done(&one);
+		findings_done(&other);
+		capture_done(&capture);
+	}
+}
+
+/* --- (d) forgetting --- */
+
+static void sums_stay_right_when_some_are_forgotten(void **state)
+{
+	(void)state;
+	for (unsigned which = 0; which < CAPTURES; which++) {
+		struct capture capture = {0};
+		struct findings findings = {0};
+		uint64_t packets = 0, evicted = 0;
+
+		make_capture(&capture, which);
+		findings_make(&findings, &capture, 50, 1 + which % 6);
+		for (size_t i = 0; i < findings.count; i++) {
+			const struct finding *f = &findings.items[i];
+
+			packets += f->end[0].packets + f->end[1].packets;
+			evicted += f->evicted;
+			assert_true(f->number >= 1 && f->number <= findings.count);
+			assert_true(f->reuses < f->number);
+			assert_true(!f->reused_by || f->reused_by > f->number);
+			/* At the end, in order. */
+			if (i && !f->evicted && !f[-1].evicted)
+				assert_true(f->number > f[-1].number);
+		}
+		assert_int_equal(packets + findings.sums.copies, capture.count);
+		assert_int_equal(findings.sums.segments, capture.count);
+		assert_int_equal(findings.sums.evicted, evicted);
+		assert_int_equal(findings.sums.connections, findings.count);
+		assert_true(findings.count - evicted <= 1 + which % 6);
+		findings_done(&findings);
+		capture_done(&capture);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(says_what_the_tracker_says),
+		cmocka_unit_test(labels_change_nothing),
 		cmocka_unit_test(batches_change_nothing),
+		cmocka_unit_test(sums_stay_right_when_some_are_forgotten),
 	};
 
 	return cmocka_run_group_tests_name("flows-random", tests, NULL, NULL);
