@@ -88,7 +88,7 @@ int flow_widen(struct flow *flow, struct flow_close *close)
 
 	if (!more)
 		return -ENOMEM;
-	more->times = malloc(FLOW_TIMES * sizeof(*more->times));
+	more->times = calloc(FLOW_TIMES, sizeof(*more->times));
 	if (!more->times)
 		return -ENOMEM;
 	for (unsigned which = 0; which < FLOW_TIMES; which++)

@@ -74,8 +74,8 @@ int stage_not_testable(struct stage *stage, const char *format, ...)
 
 /*
  * Builds the world of @spec, or two hosts "client" 10.0.N.1 and "server" 10.0.N.2 (and v6
- * fd00:0:0:N::1, …::2; N: the arm, from 0) on the wire for NULL, the observer and the counters' first reading; then
- * applies the experiment's falsify() when asked to. Call once, first.
+ * fd00:0:0:N::1, …::2; N: the arm, from 0) on the wire for NULL, the observer and the counters'
+ * first reading; then applies the experiment's falsify() when asked to. Call once, first.
  * WORLD_LINK_WIRE in @spec follows the --link that the user chose.
  */
 int stage_open(struct stage *stage, const struct world_spec *spec);
