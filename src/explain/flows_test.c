@@ -180,6 +180,18 @@ static void last_ack_lost(void **state)
 	assert_false(f.fin_intervals_cut);
 }
 
+static void ack_lost_while_closing(void **state)
+{
+	struct finding f = find_last(OPEN "c FA 1 1 t=10\n"
+					  "s FA 1 1 t=12\n"
+					  "s A 2 2 t=20\n"
+					  "c FA 1 1 t=210\n");
+
+	(void)state;
+	assert_end(&f, 0, TCP_CLOSING, 12);
+	assert_int_equal(f.ending, ENDING_SIMULTANEOUS);
+}
+
 static void fin_repeated_often(void **state)
 {
 	char lines[2000] = OPEN "c FA 1 1 t=1000\n";
@@ -575,6 +587,28 @@ static void links_outlive_who_is_evicted(void **state)
 	capture_done(&capture);
 }
 
+static void who_came_behind_may_go_first(void **state)
+{
+	struct capture capture = {0};
+	struct findings findings = {0};
+	struct segment s;
+
+	(void)state;
+	read_capture(&capture, CLOSED "isn 500000 900000\n"
+				      "c S 0 t=5021\n"
+				      "s A 2 2 old t=5022\n");
+	s = syn_of(9, 6000 * MS);
+	capture_add(&capture, &s);
+	findings_make(&findings, &capture, 100, 2);
+	assert_int_equal(findings.count, 3);
+	assert_int_equal(findings.items[0].number, 2);
+	assert_true(findings.items[0].evicted);
+	assert_int_equal(findings.items[1].number, 1);
+	assert_int_equal(findings.items[1].reused_by, 2);
+	findings_done(&findings);
+	capture_done(&capture);
+}
+
 static void counts_beyond_a_byte(void **state)
 {
 	struct capture capture = {0};
@@ -590,6 +624,33 @@ static void counts_beyond_a_byte(void **state)
 	}
 	findings_make(&findings, &capture, 100, 0);
 	assert_int_equal(findings.items[0].end[0].data_repeated, 1000);
+	findings_done(&findings);
+	capture_done(&capture);
+}
+
+static void more_than_4_gib(void **state)
+{
+	struct capture capture = {0};
+	struct findings findings = {0};
+	struct segment part;
+
+	(void)state;
+	read_capture(&capture, OPEN "c PA 1 1 5\ns A 1 6\n");
+	part = capture.segments[3];
+	for (uint32_t at = 6, i = 0; i < 6; i++, at += 1u << 30) {
+		struct segment ack = capture.segments[4];
+
+		part.time_ns += 300 * MS;
+		part.seq = SCRIPT_CLIENT_ISN + at;
+		part.payload_length = 1u << 30;
+		capture_add(&capture, &part);
+		ack.time_ns = part.time_ns + MS;
+		ack.ack = part.seq + part.payload_length;
+		capture_add(&capture, &ack);
+	}
+	findings_make(&findings, &capture, 100, 0);
+	assert_int_equal(findings.items[0].end[0].bytes, 5 + (UINT64_C(6) << 30));
+	assert_int_equal(findings.items[0].end[0].data_repeated, 0);
 	findings_done(&findings);
 	capture_done(&capture);
 }
@@ -748,6 +809,7 @@ static void history(void **state)
 	history_of("s SA 0 1\nc A 1 1\n", "^hA");
 	history_of(OPEN "c PA 1 1 5\nc PA 1 1 5\nc A 6 1 w=0\nc A 6 1 w=0\n", "ShADTW");
 	history_of("c S 0\nc S 0\nisn 5 6\nc S 9\n", "S");
+	history_of(OPEN "c FA 50 1\nc FA 1 1\nc FA 1 1\n", "ShAFF");
 	history_of("c SF 0\nc FR 0\n", "QI");
 	history_of(OPEN "c A 1 100\n", "ShAg");
 }
@@ -836,6 +898,7 @@ int main(void)
 		cmocka_unit_test(half_closed),
 		cmocka_unit_test(fin_before_its_data),
 		cmocka_unit_test(last_ack_lost),
+		cmocka_unit_test(ack_lost_while_closing),
 		cmocka_unit_test(fin_repeated_often),
 		cmocka_unit_test(reset),
 		cmocka_unit_test(reset_after_a_close),
@@ -857,7 +920,9 @@ int main(void)
 		cmocka_unit_test(stray_syns_move),
 		cmocka_unit_test(idle_longest_goes_first),
 		cmocka_unit_test(links_outlive_who_is_evicted),
+		cmocka_unit_test(who_came_behind_may_go_first),
 		cmocka_unit_test(counts_beyond_a_byte),
+		cmocka_unit_test(more_than_4_gib),
 		cmocka_unit_test(lasts_for_weeks),
 		cmocka_unit_test(times_that_no_clock_shows),
 		cmocka_unit_test(no_times_at_all),
