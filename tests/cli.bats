@@ -19,7 +19,7 @@ load helpers
 }
 
 @test "help of every command and verb is what --help behind it prints" {
-	for words in lab 'lab list' 'lab show' 'lab run' serve explain help completion; do
+	for words in lab 'lab list' 'lab show' 'lab run' serve states explain help completion; do
 		# shellcheck disable=SC2086 # words are words
 		[ "$(contest help $words)" = "$(contest $words --help)" ]
 		# shellcheck disable=SC2086
@@ -28,7 +28,7 @@ load helpers
 }
 
 @test "help fits the width it is given" {
-	for words in '' lab 'lab run' 'lab show' serve explain completion; do
+	for words in '' lab 'lab run' 'lab show' serve states explain completion; do
 		# shellcheck disable=SC2086
 		longest=$(COLUMNS=80 contest $words --help | grep -v '^  *source\|^  contest' | wc -L)
 		echo "$words: $longest"
@@ -60,7 +60,7 @@ load helpers
 }
 
 @test "what a user typed is escaped before it is printed" {
-	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, serve, load, explain, help or completion' \
+	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, serve, load, states, explain, help or completion' \
 		$'a\nb\e[31m\xff'
 }
 
@@ -174,7 +174,7 @@ bash_completes() {
 		[ "$status" -eq 0 ]
 		[ -z "$stderr" ]
 	done
-	for command in lab serve load explain help completion; do
+	for command in lab serve load states explain help completion; do
 		man --local-file "$BATS_TEST_TMPDIR/contest.1" | grep -q "contest $command"
 	done
 }
