@@ -1,0 +1,203 @@
+/* contest top: who is in which state, towards whom, as a screen. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "cmd/commands.h"
+#include "cmd/top_edit.h"
+#include "cmd/top_screen.h"
+#include "render/text.h"
+
+#define INTERVAL_NS	(NS_PER_S)
+#define INTERVAL_MIN_NS (NS_PER_S / 10)
+#define INTERVAL_MAX_NS (3600 * NS_PER_S)
+
+static const char *source_word(size_t index)
+{
+	return socket_sources[index] ? socket_sources[index]->name : NULL;
+}
+
+static const char *key_word(size_t index)
+{
+	return index < GROUP_KEY_COUNT ? group_key_name((enum group_key)index) : NULL;
+}
+
+static const struct cli_option top_options[] = {
+	{"by", OPTION_TEXT, "KEY[,KEY]",
+	 "group by state, peer, peer-port, local, local-port, destination, process, user, netns "
+	 "or timer, or up to four of them (default: peer,state)",
+	 .word = key_word},
+	{"processes", .help = "whose sockets they are; without --by: as --by process,state"},
+	{"interval", OPTION_TEXT, "SECONDS", "from look to look (default: 1)"},
+	{"netns", OPTION_TEXT, "NAME",
+	 "the network namespace of that name (ip netns) or process; all: each that can be seen"},
+	{"source", OPTION_CHOICE, "SOURCE",
+	 "diag: netlink; bpf: an iterator in the kernel; proc: /proc/net/tcp (default: the first "
+	 "that works)",
+	 .word = source_word},
+	{NULL},
+};
+
+/* ---- options */
+
+static int read_keys(const struct invocation *call, struct top_options *options)
+{
+	const char *text = invocation_text(call, "by", NULL);
+	struct why why;
+	size_t at;
+
+	options->processes = invocation_flag(call, "processes");
+	if (!text)
+		text = options->processes ? "process,state" : "peer,state";
+	if (top_by_parse(text, &options->by, &at, &why) < 0)
+		return invocation_fail(call, CLI_USAGE, "option '--by': %s", why.text);
+	return CLI_DONE;
+}
+
+/* "2", "0.5", and "500ms", too. */
+static int read_interval(const struct invocation *call, struct top_options *options)
+{
+	const char *text = invocation_text(call, "interval", "1");
+	char seconds[64];
+
+	snprintf(seconds, sizeof(seconds), "%ss", text);
+	if (cli_parse_duration(seconds, &options->interval_ns) < 0 &&
+	    cli_parse_duration(text, &options->interval_ns) < 0)
+		return invocation_fail(call, CLI_USAGE,
+				       "option '--interval': '%s' is no number of seconds", text);
+	if (options->interval_ns < INTERVAL_MIN_NS || options->interval_ns > INTERVAL_MAX_NS)
+		return invocation_fail(call, CLI_USAGE,
+				       "option '--interval': %s is not from 0.1 to 3600 seconds",
+				       text);
+	return CLI_DONE;
+}
+
+static int read_source(const struct invocation *call, struct top_options *options)
+{
+	int chosen = invocation_choice(call, "source", -1);
+	struct why why, first = {""};
+
+	if (chosen >= 0) {
+		options->source = socket_sources[chosen];
+		if (options->source->probe(&why) < 0)
+			return invocation_fail(call, CLI_REFUSED, "%s", why.text);
+		return CLI_DONE;
+	}
+	for (size_t i = 0; socket_sources[i] && !options->source; i++)
+		if (socket_sources[i]->probe(i ? &why : &first) == 0)
+			options->source = socket_sources[i];
+	if (!options->source)
+		return invocation_fail(call, CLI_REFUSED, "%s", first.text);
+	return CLI_DONE;
+}
+
+/* ---- the filter */
+
+/* The operands with blanks between them. */
+static int join(const struct invocation *call, char *to, size_t room)
+{
+	size_t used = 0;
+
+	*to = '\0';
+	for (size_t i = 0; i < call->operand_count; i++) {
+		int length = snprintf(to + used, room - used, "%s%s", i ? " " : "",
+				      call->operands[i]);
+
+		used += (size_t)length;
+		if (used >= room)
+			return invocation_fail(call, CLI_USAGE,
+					       "the filter is longer than %zu bytes", room - 1);
+	}
+	return CLI_DONE;
+}
+
+static int read_filter(const struct invocation *call, const char *text,
+		       struct top_options *options)
+{
+	struct why why = {""};
+	size_t at = 0;
+	int r;
+
+	options->filter_text = text;
+	if (!*text)
+		return CLI_DONE;
+	r = socket_filter_parse(text, &options->filter, &at, &why);
+	if (r == -EINVAL)
+		/* A line of its own would need the one above it: "…state ^tme-wait". */
+		return invocation_fail(call, CLI_USAGE, "%s (at '%s', character %u)", why.text,
+				       text + at, text_columns(text, at) + 1);
+	if (r < 0)
+		return invocation_fail(call, CLI_REFUSED, "cannot take the filter: %s",
+				       strerror(-r));
+	return CLI_DONE;
+}
+
+/* ---- the command */
+
+static int check_terminal(const struct invocation *call)
+{
+	struct why why;
+
+	if (top_screen_probe(&why) < 0)
+		return invocation_fail(call, CLI_REFUSED, "%s", why.text);
+	if (!isatty(STDOUT_FILENO) || !isatty(STDIN_FILENO))
+		return invocation_fail(call, CLI_USAGE,
+				       "standard %s is not a terminal; contest states prints "
+				       "the same, --watch again and again",
+				       isatty(STDOUT_FILENO) ? "input" : "output");
+	return CLI_DONE;
+}
+
+static int top(const struct invocation *call)
+{
+	char text[TOP_EDIT_MAX];
+	struct top_options options = {
+		.netns = invocation_text(call, "netns", NULL),
+		.color = call->color,
+	};
+	struct why why = {""};
+	int r = read_keys(call, &options);
+
+	if (r == CLI_DONE)
+		r = read_interval(call, &options);
+	if (r == CLI_DONE)
+		r = join(call, text, sizeof(text));
+	if (r == CLI_DONE)
+		r = check_terminal(call);
+	if (r == CLI_DONE)
+		r = read_source(call, &options);
+	if (r == CLI_DONE)
+		r = read_filter(call, text, &options);
+	if (r != CLI_DONE)
+		return r;
+	r = top_screen_run(&options, &why);
+	return r < 0 ? invocation_fail(call, CLI_REFUSED, "%s", why.text) : CLI_DONE;
+}
+
+const struct command top_command = {
+	.name = "top",
+	.summary = "watch sockets by state, peer and process on the whole screen",
+	.description =
+		"Groups sockets as contest states --by does, looks again and again, and shows the "
+		"largest groups with their history. Keys sort, group anew, take a filter while it "
+		"is typed, and lead into a group and to one of its connections, whose states and "
+		"timers are followed. ? shows all keys.",
+	.operands = "[FILTER]",
+	.operand_noun = "filter",
+	.max_operands = OPERANDS_ANY,
+	.needs = "a terminal; whose sockets others have, and --netns: root",
+	.options = top_options,
+	.examples =
+		(const struct cli_example[]){
+			{"contest top", "what this machine talks with"},
+			{"contest top --processes state close-wait", "who forgets to close"},
+			{"contest top --by destination 'state time-wait and dport = :443'",
+			 "where ports are spent"},
+			{"contest top --netns all --by netns,state", "all containers"},
+			{NULL},
+		},
+	.run = top,
+};

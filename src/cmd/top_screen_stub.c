@@ -1,0 +1,17 @@
+/* Built without ncursesw. */
+#include "cmd/top_screen.h"
+
+#include <errno.h>
+
+int top_screen_probe(struct why *why)
+{
+	return why_say(why, -ENOTSUP,
+		       "this contest was built without ncursesw (Debian: libncurses-dev); contest "
+		       "states --watch needs none");
+}
+
+int top_screen_run(const struct top_options *options, struct why *why)
+{
+	socket_filter_free(options->filter);
+	return top_screen_probe(why);
+}
