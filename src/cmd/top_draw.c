@@ -124,7 +124,14 @@ static const char *title_of(const struct top_look *look, unsigned column)
 static struct top_table lay_out(const struct top_look *look, unsigned width)
 {
 	unsigned wanted[GROUP_KEYS_MAX] = {0};
+	unsigned count = screen_columns(title_of(look, TOP_COLUMN_COUNT)) + 2;
+	char text[24];
 
+	/* The largest of all is the first. */
+	if (look->row_count) {
+		snprintf(text, sizeof(text), "%" PRIu64, look->rows[0].group.count);
+		count = screen_columns(text) > count ? screen_columns(text) : count;
+	}
 	for (size_t key = 0; key < look->by.count; key++) {
 		/* And a sign for the order. */
 		wanted[key] = screen_columns(title_of(look, (unsigned)key)) + 2;
@@ -135,10 +142,10 @@ static struct top_table lay_out(const struct top_look *look, unsigned width)
 				wanted[key] = needs;
 		}
 	}
-	return top_table_lay_out(width, wanted, look->by.count);
+	return top_table_lay_out(width, wanted, look->by.count, count);
 }
 
-/* One cell; @right: numbers stand below each other. */
+/* One cell; @right: numbers stand below each other. What is cut says so. */
 static unsigned put_cell(struct top_terminal *terminal, unsigned row, unsigned column,
 			 unsigned width, enum screen_style style, bool reverse, bool right,
 			 const char *text)
@@ -149,6 +156,9 @@ static unsigned put_cell(struct top_terminal *terminal, unsigned row, unsigned c
 	if (width == 0)
 		return column;
 	top_terminal_put(terminal, row, column + blanks, width - blanks, style, reverse, text);
+	if (takes > width)
+		top_terminal_put(terminal, row, column + width - 1, 1, STYLE_DIM, reverse,
+				 top_terminal_utf8(terminal) ? "…" : "~");
 	return column + width + TOP_TABLE_GAP;
 }
 
@@ -282,62 +292,115 @@ static void draw_hints(const struct top_model *model, struct top_terminal *termi
 	top_terminal_put(terminal, row, 0, UINT32_MAX, STYLE_DIM, false, hints[model->view]);
 }
 
-/* What is wrong, with a caret below the character; left of the caret where there is no room. */
+/* Where the typed line is on the screen. */
+struct typed {
+	const char *prompt, *from; /* what is seen of the text begins there */
+	unsigned begin, hidden;	   /* columns: of the prompt, of the text that is not seen */
+	unsigned cursor, caret;	   /* columns of the screen; the caret's where it is wrong */
+};
+
+/* Scrolled so that the cursor is seen, with a column behind the last character for it. */
+static struct typed place_typed(const struct top_model *model, unsigned columns)
+{
+	const struct top_edit *edit = &model->edit;
+	size_t at = model->complaint_at < edit->length ? model->complaint_at : edit->length;
+	unsigned cursor = text_columns(edit->text, edit->cursor);
+	unsigned wrong = text_columns(edit->text, at);
+	struct typed typed = {
+		.prompt = model->typing == TYPING_FILTER ? "filter: " : "by: ",
+		.from = edit->text,
+	};
+
+	typed.begin = screen_columns(typed.prompt);
+	if (typed.begin + 8 > columns)
+		typed.begin = 0;
+	while (cursor - typed.hidden + 1 > columns - typed.begin && *typed.from) {
+		typed.from += text_fit(typed.from, 1) ? text_fit(typed.from, 1)
+						      : text_fit(typed.from, 2);
+		typed.hidden = text_columns(edit->text, (size_t)(typed.from - edit->text));
+	}
+	typed.cursor = typed.begin + cursor - typed.hidden;
+	typed.caret = typed.begin + (wrong > typed.hidden ? wrong - typed.hidden : 0);
+	if (typed.caret >= columns)
+		typed.caret = columns - 1;
+	return typed;
+}
+
+#define COMPLAINT_LINES 3
+
+/* Lines that a complaint takes below the caret's; 0: it stands beside the caret. */
+static unsigned complaint_lines(const struct top_model *model, unsigned columns)
+{
+	unsigned caret = place_typed(model, columns).caret, lines = 0;
+	const char *rest = model->complaint;
+
+	if (caret + 2 + screen_columns(model->complaint) <= columns)
+		return 0;
+	while (*rest && lines < COMPLAINT_LINES) {
+		text_line(&rest, columns);
+		lines++;
+	}
+	return lines;
+}
+
+/* Rows that typing takes: the line, what is wrong with it. */
+static unsigned typing_rows(const struct top_model *model, unsigned columns)
+{
+	if (!model->typing)
+		return 1;
+	return 2 + (model->complaint[0] ? complaint_lines(model, columns) : 0);
+}
+
 static void draw_complaint(const struct top_model *model, struct top_terminal *terminal,
 			   unsigned row, unsigned caret)
 {
 	unsigned columns = top_terminal_columns(terminal);
-	unsigned needs = screen_columns(model->complaint);
+	unsigned lines = complaint_lines(model, columns);
+	const char *rest = model->complaint;
+	char text[sizeof(model->complaint)];
 
 	top_terminal_put(terminal, row, caret, 1, STYLE_BAD, false, "^");
-	if (caret + 2 + needs <= columns || caret + 2 <= columns / 2)
-		top_terminal_put(terminal, row, caret + 2, UINT32_MAX, STYLE_BAD, false,
-				 model->complaint);
-	else
-		top_terminal_put(terminal, row, needs + 1 < caret ? caret - 1 - needs : 0,
-				 caret - 1, STYLE_BAD, false, model->complaint);
+	if (!lines)
+		top_terminal_put(terminal, row, caret + 2, UINT32_MAX, STYLE_BAD, false, rest);
+	for (unsigned i = 1; i <= lines; i++) {
+		const char *from = rest;
+		size_t length = text_line(&rest, columns);
+
+		snprintf(text, sizeof(text), "%.*s", (int)length, from);
+		top_terminal_put(terminal, row + i, 0, UINT32_MAX, STYLE_BAD, false, text);
+	}
 }
 
-/* The line that is typed, scrolled so that the cursor and one column behind it are seen. */
+/* The character that is wrong, where it is seen. */
+static void draw_wrong(const struct top_model *model, struct top_terminal *terminal, unsigned row,
+		       const struct typed *typed)
+{
+	const char *at = model->edit.text + model->complaint_at;
+	size_t size;
+	char text[8];
+
+	if (model->complaint_at >= model->edit.length || at < typed->from)
+		return;
+	size = text_fit(at, 1) ? text_fit(at, 1) : text_fit(at, 2);
+	snprintf(text, sizeof(text), "%.*s", (int)size, at);
+	top_terminal_put(terminal, row, typed->caret, screen_columns(text), STYLE_BAD, true, text);
+}
+
 static void draw_typing(const struct top_model *model, struct top_terminal *terminal, unsigned row)
 {
-	const struct top_edit *edit = &model->edit;
-	const char *prompt = model->typing == TYPING_FILTER ? "filter: " : "by: ";
-	unsigned begin = screen_columns(prompt), columns = top_terminal_columns(terminal);
-	unsigned room, cursor = text_columns(edit->text, edit->cursor), hidden = 0;
-	const char *from = edit->text;
-	char error[TOP_EDIT_MAX];
+	struct typed typed = place_typed(model, top_terminal_columns(terminal));
 
-	if (begin + 8 > columns)
-		begin = 0;
-	room = columns - begin;
-	while (cursor - hidden + 1 > room && *from) {
-		from += text_fit(from, 1) ? text_fit(from, 1) : text_fit(from, 2);
-		hidden = text_columns(edit->text, (size_t)(from - edit->text));
-	}
-	if (begin)
-		top_terminal_put(terminal, row, 0, begin, STYLE_BOLD, false, prompt);
-	top_terminal_put(terminal, row, begin, room, STYLE_PLAIN, false, from);
+	if (typed.begin)
+		top_terminal_put(terminal, row, 0, typed.begin, STYLE_BOLD, false, typed.prompt);
+	top_terminal_put(terminal, row, typed.begin, UINT32_MAX, STYLE_PLAIN, false, typed.from);
 	if (model->complaint[0]) {
-		size_t at = model->complaint_at < edit->length ? model->complaint_at : edit->length;
-		unsigned place = text_columns(edit->text, at);
-
-		place = place > hidden ? place - hidden : 0;
-		if (place + begin >= columns)
-			place = columns - begin - 1;
-		/* The character itself, where it is seen. */
-		if (at < edit->length && edit->text + at >= from) {
-			snprintf(error, sizeof(error), "%s", edit->text + at);
-			error[text_fit(error, 1) ? text_fit(error, 1) : text_fit(error, 2)] = '\0';
-			top_terminal_put(terminal, row, begin + place, screen_columns(error),
-					 STYLE_BAD, true, error);
-		}
-		draw_complaint(model, terminal, row + 1, begin + place);
+		draw_wrong(model, terminal, row, &typed);
+		draw_complaint(model, terminal, row + 1, typed.caret);
 	} else {
 		top_terminal_put(terminal, row + 1, 0, UINT32_MAX, STYLE_DIM, false,
 				 "in force  Enter keep it  Esc as it was");
 	}
-	top_terminal_cursor(terminal, row, begin + cursor - hidden);
+	top_terminal_cursor(terminal, row, typed.cursor);
 }
 
 /* ---- all of it */
@@ -365,7 +428,8 @@ static void draw_body(struct top_model *model, struct top_terminal *terminal, un
 
 void top_draw(struct top_model *model, struct top_terminal *terminal)
 {
-	unsigned rows = top_terminal_rows(terminal), foot = model->typing ? 2 : 1;
+	unsigned rows = top_terminal_rows(terminal);
+	unsigned foot = typing_rows(model, top_terminal_columns(terminal));
 	unsigned from = rows >= ROWS_WITH_HEAD ? 3 : 0;
 
 	top_terminal_erase(terminal);
@@ -375,7 +439,7 @@ void top_draw(struct top_model *model, struct top_terminal *terminal)
 		top_terminal_show(terminal);
 		return;
 	}
-	foot = rows > foot ? foot : 1;
+	foot = rows >= foot ? foot : rows;
 	if (from) {
 		draw_title(model, terminal);
 		draw_sum(model, terminal);

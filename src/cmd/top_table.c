@@ -1,11 +1,10 @@
 #include "cmd/top_table.h"
 
-#define COUNT_WIDTH   9
 #define CHANGE_WIDTH  8
 #define TIMER_WIDTH   12
 #define HISTORY_LEAST 10
 #define HISTORY_MOST  60
-#define KEY_LEAST     8
+#define KEY_LEAST     5
 
 /* The columns that come for nothing when there is room are left out in this order: history, timer,
  * change, the last key. */
@@ -53,16 +52,17 @@ static bool take(unsigned *column, unsigned width, unsigned *left)
 	return true;
 }
 
-struct top_table top_table_lay_out(unsigned width, const unsigned *wanted, size_t keys)
+struct top_table top_table_lay_out(unsigned width, const unsigned *wanted, size_t keys,
+				   unsigned count)
 {
-	struct top_table table = {.count = COUNT_WIDTH};
+	struct top_table table = {.count = count};
 	unsigned left, want;
 
 	for (size_t i = 0; i < keys; i++)
 		table.keys[i] = wanted[i] ? wanted[i] : 1;
 	want = keys_width(&table, keys);
 	/* Of a narrow screen half is for the keys. */
-	if (width < 2 * COUNT_WIDTH)
+	if (width < 2 * count)
 		table.count = width / 2 ? width / 2 : 1;
 	left = width > table.count ? width - table.count : 0;
 	if (want > left) {

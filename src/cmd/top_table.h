@@ -5,13 +5,15 @@
 #include "observe/socket_groups.h"
 
 struct top_table {
-	unsigned keys[GROUP_KEYS_MAX];		  /* columns of the screen, 0: no room */
+	unsigned keys[GROUP_KEYS_MAX];		/* columns of the screen, 0: no room */
 	unsigned count, change, timer, history; /* 0: not shown */
 };
 
 #define TOP_TABLE_GAP 1
 
-/* @wanted: columns that the @keys keys would take, titles included; @width: of the screen. */
-struct top_table top_table_lay_out(unsigned width, const unsigned *wanted, size_t keys);
+/* @wanted: columns that the @keys keys would take, @count those of the counts, titles included;
+ * @width: of the screen. */
+struct top_table top_table_lay_out(unsigned width, const unsigned *wanted, size_t keys,
+				   unsigned count);
 
 #endif
