@@ -14,7 +14,7 @@
 /* ---- a group */
 
 struct columns {
-	unsigned local, peer, state, timer, receive, send, process; /* 0: no room */
+	unsigned local, peer, state, timer, queues, process; /* 0: no room */
 };
 
 static struct columns lay_out(const struct top_group *detail, unsigned width)
@@ -39,10 +39,10 @@ static struct columns lay_out(const struct top_group *detail, unsigned width)
 		return columns;
 	}
 	left = width - columns.local - columns.peer - columns.state - 2;
-	columns.timer = left >= 17 ? 16 : 0;
-	left -= columns.timer ? 17 : 0;
-	columns.receive = columns.send = left >= 14 ? 6 : 0;
-	left -= columns.receive ? 14 : 0;
+	columns.timer = left >= 15 ? 14 : 0;
+	left -= columns.timer ? 15 : 0;
+	columns.queues = left >= 9 ? 8 : 0;
+	left -= columns.queues ? 9 : 0;
 	columns.process = left >= 9 ? left - 1 : 0;
 	return columns;
 }
@@ -93,10 +93,9 @@ static void draw_connection_row(struct top_terminal *terminal, const struct colu
 		 states_name(status->state));
 	at = put(terminal, row, at, columns->timer, STYLE_PLAIN, chosen,
 		 format_timer(status, text, sizeof(text)));
-	snprintf(text, sizeof(text), "%6" PRIu32, status->receive_queue);
-	at = put(terminal, row, at, columns->receive, STYLE_PLAIN, chosen, text);
-	snprintf(text, sizeof(text), "%6" PRIu32, status->send_queue);
-	at = put(terminal, row, at, columns->send, STYLE_PLAIN, chosen, text);
+	snprintf(text, sizeof(text), "%" PRIu32 "/%" PRIu32, status->receive_queue,
+		 status->send_queue);
+	at = put(terminal, row, at, columns->queues, STYLE_PLAIN, chosen, text);
 	put(terminal, row, at, columns->process, STYLE_PLAIN, chosen,
 	    format_owner(&connection->owner, text, sizeof(text)));
 }
@@ -110,8 +109,7 @@ static void draw_connection_titles(struct top_terminal *terminal, const struct c
 	at = put(terminal, row, at, columns->peer, STYLE_BOLD, false, "Peer");
 	at = put(terminal, row, at, columns->state, STYLE_BOLD, false, "State");
 	at = put(terminal, row, at, columns->timer, STYLE_BOLD, false, "Timer");
-	at = put(terminal, row, at, columns->receive, STYLE_BOLD, false, "Recv-Q");
-	at = put(terminal, row, at, columns->send, STYLE_BOLD, false, "Send-Q");
+	at = put(terminal, row, at, columns->queues, STYLE_BOLD, false, "Recv/S-Q");
 	put(terminal, row, at, columns->process, STYLE_BOLD, false, "Process");
 }
 
