@@ -114,8 +114,7 @@ static int join(const struct invocation *call, char *to, size_t room)
 	return CLI_DONE;
 }
 
-static int read_filter(const struct invocation *call, const char *text,
-		       struct top_options *options)
+static int read_filter(const struct invocation *call, const char *text, struct top_options *options)
 {
 	struct why why = {""};
 	size_t at = 0;
@@ -188,7 +187,7 @@ const struct command top_command = {
 	.operands = "[FILTER]",
 	.operand_noun = "filter",
 	.max_operands = OPERANDS_ANY,
-	.needs = "a terminal; whose sockets others have, and --netns: root",
+	.needs = "a terminal; root for processes of others and for --netns",
 	.options = top_options,
 	.examples =
 		(const struct cli_example[]){

@@ -11,7 +11,8 @@
 static int wrong_key(const char *name, size_t length, struct why *why)
 {
 	if (length == 0)
-		return why_say(why, -EINVAL, "a key is missing: state, peer, destination, process…");
+		return why_say(why, -EINVAL,
+			       "a key is missing: state, peer, destination, process…");
 	return why_say(why, -EINVAL,
 		       "'%.*s' is not state, peer, peer-port, local, local-port, destination, "
 		       "process, user, netns or timer",

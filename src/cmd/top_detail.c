@@ -120,8 +120,8 @@ static unsigned draw_group_head(const struct top_model *model, struct top_termin
 	const struct top_group *detail = &model->look->detail;
 	char text[sizeof(model->detail_title) + 64];
 
-	snprintf(text, sizeof(text), "%s: %" PRIu64 " socket%s", model->detail_title,
-		 detail->count, detail->count == 1 ? "" : "s");
+	snprintf(text, sizeof(text), "%s: %" PRIu64 " socket%s", model->detail_title, detail->count,
+		 detail->count == 1 ? "" : "s");
 	top_terminal_put(terminal, from++, 0, UINT32_MAX, STYLE_PLAIN, true, text);
 	if (to < from + 5)
 		return from;
@@ -293,8 +293,8 @@ static unsigned draw_facts(const struct top_trail *trail, struct top_terminal *t
 	if (top_trail_is_gone(trail))
 		snprintf(text, sizeof(text), "there is no such socket any more");
 	else if (last->timer == SOCKET_TIMER_OFF)
-		snprintf(text, sizeof(text), "no timer; unread %" PRIu32 ", unacknowledged %" PRIu32
-					     "%s",
+		snprintf(text, sizeof(text),
+			 "no timer; unread %" PRIu32 ", unacknowledged %" PRIu32 "%s",
 			 last->receive_queue, last->send_queue, last->minisock ? "; minisock" : "");
 	else
 		snprintf(text, sizeof(text),

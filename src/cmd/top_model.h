@@ -51,11 +51,11 @@ struct top_model {
 
 	enum top_typing typing;
 	struct top_edit edit;
-	char before[TOP_EDIT_MAX];    /* what was in force when typing began */
-	char filter[TOP_EDIT_MAX];    /* in force */
-	char complaint[512];	      /* about what is typed; "": it is in force */
-	size_t complaint_at;	      /* byte of edit.text */
-	size_t page;		      /* rows that the drawing has shown last */
+	char before[TOP_EDIT_MAX]; /* what was in force when typing began */
+	char filter[TOP_EDIT_MAX]; /* in force */
+	char complaint[512];	   /* about what is typed; "": it is in force */
+	size_t complaint_at;	   /* byte of edit.text */
+	size_t page;		   /* rows that the drawing has shown last */
 };
 
 void top_model_done(struct top_model *model);

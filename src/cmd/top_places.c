@@ -28,8 +28,7 @@ static int place_add(struct top_places *places, int fd, const char *name, struct
 	struct stat status;
 	int r;
 
-	if (fstat(fd, &status) < 0 ||
-	    ARRAY_ROOM(places->at, places->capacity, places->count) < 0) {
+	if (fstat(fd, &status) < 0 || ARRAY_ROOM(places->at, places->capacity, places->count) < 0) {
 		r = why_set(why, -errno, "cannot use a network namespace");
 		close(fd);
 		return r;

@@ -206,20 +206,13 @@ static unsigned special(wint_t key)
 		int from;
 		enum top_key to;
 	} keys[] = {
-		{KEY_UP, TOP_KEY_UP},
-		{KEY_DOWN, TOP_KEY_DOWN},
-		{KEY_LEFT, TOP_KEY_LEFT},
-		{KEY_RIGHT, TOP_KEY_RIGHT},
-		{KEY_HOME, TOP_KEY_HOME},
-		{KEY_END, TOP_KEY_END},
-		{KEY_PPAGE, TOP_KEY_PAGE_UP},
-		{KEY_NPAGE, TOP_KEY_PAGE_DOWN},
-		{KEY_ENTER, TOP_KEY_ENTER},
-		{KEY_BACKSPACE, TOP_KEY_BACKSPACE},
-		{KEY_DC, TOP_KEY_DELETE},
-		{KEY_BTAB, TOP_KEY_BACK_TAB},
-		{KEY_F(1), TOP_KEY_HELP},
-		{KEY_HELP, TOP_KEY_HELP},
+		{KEY_UP, TOP_KEY_UP},	      {KEY_DOWN, TOP_KEY_DOWN},
+		{KEY_LEFT, TOP_KEY_LEFT},     {KEY_RIGHT, TOP_KEY_RIGHT},
+		{KEY_HOME, TOP_KEY_HOME},     {KEY_END, TOP_KEY_END},
+		{KEY_PPAGE, TOP_KEY_PAGE_UP}, {KEY_NPAGE, TOP_KEY_PAGE_DOWN},
+		{KEY_ENTER, TOP_KEY_ENTER},   {KEY_BACKSPACE, TOP_KEY_BACKSPACE},
+		{KEY_DC, TOP_KEY_DELETE},     {KEY_BTAB, TOP_KEY_BACK_TAB},
+		{KEY_F(1), TOP_KEY_HELP},     {KEY_HELP, TOP_KEY_HELP},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
@@ -287,8 +280,7 @@ void top_terminal_erase(struct top_terminal *terminal)
 	werase(stdscr);
 }
 
-static attr_t attributes(const struct top_terminal *terminal, enum screen_style style,
-			 bool reverse)
+static attr_t attributes(const struct top_terminal *terminal, enum screen_style style, bool reverse)
 {
 	attr_t set = reverse ? A_REVERSE : A_NORMAL;
 

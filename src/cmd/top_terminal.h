@@ -33,7 +33,8 @@ enum top_key {
 	TOP_KEY_OTHER,
 };
 
-/* Takes standard input and output. 0; or -errno with @why, and nothing has changed. One at a time. */
+/* Takes standard input and output. 0; or -errno with @why, and nothing has changed. One at a time.
+ */
 int top_terminal_open(enum color_choice color, struct top_terminal **ret, struct why *why);
 /* Gives them back; NULL is allowed. */
 void top_terminal_close(struct top_terminal *terminal);

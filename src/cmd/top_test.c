@@ -236,8 +236,7 @@ static void history_is_drawn(void **state)
 	history = (struct top_history){.count = TOP_HISTORY};
 	for (unsigned i = 0; i < TOP_HISTORY; i++)
 		history.at[i] = UINT32_MAX;
-	assert_int_equal(strlen(top_history_spark(&history, 1000, true, text)),
-			 TOP_SPARK_MAX - 1);
+	assert_int_equal(strlen(top_history_spark(&history, 1000, true, text)), TOP_SPARK_MAX - 1);
 }
 
 /* ---- typing */

@@ -14,7 +14,8 @@
 struct top_step {
 	int state;	  /* TCP_STATE_NONE: there is no socket */
 	int64_t seen_ns;  /* first seen so */
-	int64_t until_ns; /* last seen so; the change lies between this and the next one's seen_ns */
+	int64_t until_ns; /* last seen so; the change lies between this and the next one's seen_ns
+			   */
 	unsigned retransmits; /* the most that were seen */
 };
 

@@ -239,8 +239,8 @@ static int prepare(struct top_walk *walk, const struct top_question *question,
 	look->detail.by = question->group_by;
 	look->detail.group = question->group;
 	if (question->group_chosen)
-		look->detail.connections =
-			calloc(TOP_CONNECTIONS, sizeof(*look->detail.connections));
+		look->detail.connections = calloc(TOP_CONNECTIONS,
+						  sizeof(*look->detail.connections));
 	if (!walk->groups || (question->group_chosen && !look->detail.connections))
 		return why_set(why, -ENOMEM, "cannot look");
 	return 0;
@@ -264,8 +264,8 @@ static int look_at_all(struct top_walk *walk, const struct top_question *questio
 	return r == -ENOMEM ? why_set(why, r, "cannot look") : r;
 }
 
-int top_walk_look(struct top_walk *walk, const struct top_question *question,
-		  struct top_look **ret, struct why *why)
+int top_walk_look(struct top_walk *walk, const struct top_question *question, struct top_look **ret,
+		  struct why *why)
 {
 	struct top_look *look = calloc(1, sizeof(*look));
 	int64_t start = clock_now_ns();

@@ -27,8 +27,8 @@ void top_walk_free(struct top_walk *walk);
 void top_walk_forget(struct top_walk *walk);
 
 /* 0 and a new look (owned by the caller); -ECANCELED when it was stopped; -errno with @why. */
-int top_walk_look(struct top_walk *walk, const struct top_question *question,
-		  struct top_look **ret, struct why *why);
+int top_walk_look(struct top_walk *walk, const struct top_question *question, struct top_look **ret,
+		  struct why *why);
 
 /* Whose the socket with that inode was at the last look that asked; pid 0: not known. */
 struct owner top_walk_owner(const struct top_walk *walk, uint32_t inode);

@@ -110,8 +110,8 @@ static void follow(struct top_walker *walker)
 	if (!place || !place->diag)
 		return;
 	r = sockdiag_find(place->diag, &target.key, &status);
-	/* A socket bound to a device is found by a dump only; once it is said to be gone, that is not
-	 * asked again. */
+	/* A socket bound to a device is found by a dump only; once it is said to be gone, that is
+	 * not asked again. */
 	if (r == -ENOENT && !top_trail_is_gone(&target))
 		r = sockdiag_get(place->diag, &target.key, &status);
 	if (r == 0) {
@@ -236,8 +236,8 @@ static void *walk_on(void *context)
 		take_wishes(walker, &wishes);
 		look(walker, &wishes);
 		follow(walker);
-		/* From beginning to beginning; a walk that takes longer than that leaves the machine
-		 * half of the time. */
+		/* From beginning to beginning; a walk that takes longer than that leaves the
+		 * machine half of the time. */
 		now = clock_now_ns();
 		due = start + wishes.interval_ns;
 		if (due < now + (now - start))
