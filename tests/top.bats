@@ -366,7 +366,7 @@ wait_until() {
 		wait_until shown '^contest top: help'
 		wait_until shown '^ Tab  *group by the next'
 		gone 'History  *counts'
-		for i in $(seq 30); do keys Down; done
+		keys -N 30 Down
 		wait_until shown '^ History  *counts'
 		keys x
 		wait_until shown '^contest top: [0-9]'

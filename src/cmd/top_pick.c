@@ -95,5 +95,8 @@ static int compare(const void *a, const void *b)
 
 void top_pick_end(struct top_group *detail)
 {
-	qsort(detail->connections, detail->connection_count, sizeof(*detail->connections), compare);
+	/* Without a group there is no array. */
+	if (detail->connection_count)
+		qsort(detail->connections, detail->connection_count, sizeof(*detail->connections),
+		      compare);
 }
