@@ -331,9 +331,7 @@ wait_until() {
 				typing) keys Escape ;;
 				esac
 			done
-			keys Escape
-			sleep 0.1
-			keys Escape
+			keys Left Left
 		done
 		wait_until shown '^127.0.0.1  *ESTAB  *2 .*█$'
 		tmux -S "$tmux_socket" resize-window -x 20 -y 6
