@@ -23,8 +23,10 @@
  */
 #define PACKET_MAX (256 * 1024)
 
-#define BLOCK (1024 * 1024)
-static_assert(BLOCK > RECORD_HEADER + PACKET_MAX, "a record fits into a block");
+/* Read at once: large, and yet small enough to be in the cache still when it is looked at. */
+#define BLOCK (128 * 1024)
+/* What is left of one block, or a record that is larger, and the next block. */
+#define ROOM (RECORD_HEADER + PACKET_MAX + BLOCK)
 
 /* Records that are looked at before the file is taken. */
 #define PROOF 3
@@ -38,7 +40,7 @@ struct pcap_blocks {
 	off_t offset; /* in the file, of what is read next */
 	size_t at, filled;
 	bool at_end;
-	uint8_t block[BLOCK];
+	uint8_t block[ROOM];
 };
 
 struct record {
@@ -63,17 +65,18 @@ static struct record record_at(const struct pcap_blocks *blocks, const uint8_t *
 	};
 }
 
-/* Moves what is left to the front and fills up behind it. 0 or -errno. */
-static int fill(struct pcap_blocks *blocks)
+/* Moves what is left to the front and reads on behind it, until so many bytes are there, or the
+ * file ends. 0 or -errno. */
+static int fill(struct pcap_blocks *blocks, size_t bytes)
 {
 	size_t rest = blocks->filled - blocks->at;
 
 	memmove(blocks->block, blocks->block + blocks->at, rest);
 	blocks->at = 0;
 	blocks->filled = rest;
-	while (blocks->filled < BLOCK && !blocks->at_end) {
-		ssize_t n = pread(blocks->fd, blocks->block + blocks->filled,
-				  BLOCK - blocks->filled, blocks->offset);
+	while (blocks->filled < bytes && !blocks->at_end) {
+		ssize_t n = pread(blocks->fd, blocks->block + blocks->filled, BLOCK,
+				  blocks->offset);
 
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -91,7 +94,7 @@ static int fill(struct pcap_blocks *blocks)
 static int need(struct pcap_blocks *blocks, size_t bytes)
 {
 	if (blocks->filled - blocks->at < bytes && !blocks->at_end) {
-		int r = fill(blocks);
+		int r = fill(blocks, bytes);
 
 		if (r < 0)
 			return r;
@@ -201,7 +204,8 @@ static bool first_records_make_sense(const struct pcap_blocks *blocks)
 
 static bool is_for_us(struct pcap_blocks *blocks)
 {
-	return fill(blocks) == 0 && blocks->filled >= FILE_HEADER && take_header(blocks) &&
+	return fill(blocks, FILE_HEADER + PROOF * RECORD_HEADER) == 0 &&
+	       blocks->filled >= FILE_HEADER && take_header(blocks) &&
 	       first_records_make_sense(blocks);
 }
 

@@ -192,14 +192,14 @@ int capture_record_time(const wtap_rec *rec, int64_t *ret)
 static int next_of_blocks(struct capture_stream *stream, struct passing_packet *ret,
 			  struct why *why)
 {
-	struct passing_packet packet = {.time_ns = stream->time_ns};
 	const char *damage = NULL;
-	int r = stream->is_over ? 0 : pcap_blocks_next(stream->blocks, &packet, &damage);
+	int r = stream->is_over ? 0 : pcap_blocks_next(stream->blocks, ret, &damage);
 
 	if (r > 0) {
 		stream->packets++;
-		stream->time_ns = packet.time_ns;
-		*ret = packet;
+		if (!ret->time_known)
+			ret->time_ns = stream->time_ns;
+		stream->time_ns = ret->time_ns;
 		return 1;
 	}
 	stream->is_over = true;
