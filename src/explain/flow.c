@@ -85,14 +85,18 @@ void flow_release(struct flow *flow)
 int flow_widen(struct flow *flow, struct flow_close *close)
 {
 	struct flow_more *more = flow_need_more(flow);
+	int64_t *times;
 
 	if (!more)
 		return -ENOMEM;
-	more->times = calloc(FLOW_TIMES, sizeof(*more->times));
-	if (!more->times)
+	if (flow->flags & FLOW_WIDE)
+		return 0;
+	times = malloc(FLOW_TIMES * sizeof(*times));
+	if (!times)
 		return -ENOMEM;
 	for (unsigned which = 0; which < FLOW_TIMES; which++)
-		more->times[which] = flow_time(flow, close, which);
+		times[which] = flow_time(flow, close, which);
+	more->times = times;
 	flow->flags |= FLOW_WIDE;
 	return 0;
 }

@@ -157,7 +157,7 @@ struct flow_history {
 	uint32_t times[2][4];  /* of bad checksums, gaps, repetitions, windows of 0 */
 };
 
-#define FLOW_CHUNK 16384 /* records */
+#define FLOW_CHUNK 4096 /* records */
 
 struct flow_chunk {
 	struct flow *hot;		/* (owned) */
@@ -193,12 +193,14 @@ struct flows {
 	struct dedup *dedup; /* (owned) */
 };
 
-static inline struct flow *flow_at(const struct flows *flows, uint32_t id)
+__attribute__((returns_nonnull)) static inline struct flow *flow_at(const struct flows *flows,
+								    uint32_t id)
 {
 	return &flows->chunks[id / FLOW_CHUNK].hot[id % FLOW_CHUNK];
 }
 
-static inline struct flow_close *flow_close_at(const struct flows *flows, uint32_t id)
+__attribute__((returns_nonnull)) static inline struct flow_close *flow_close_at(
+	const struct flows *flows, uint32_t id)
 {
 	return &flows->chunks[id / FLOW_CHUNK].close[id % FLOW_CHUNK];
 }

@@ -241,7 +241,7 @@ static int take(struct flows *flows, const struct segment *s, struct flow_key *k
 		return r;
 	if (!key->known)
 		flow_key_make(flows, s, key); /* its addresses have numbers now */
-	if (id != hint) {
+	if (!flow || id != hint) {
 		flow = flow_at(flows, id);
 		side = flow_key_side(key, flow);
 	}
