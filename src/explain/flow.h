@@ -193,14 +193,12 @@ struct flows {
 	struct dedup *dedup; /* (owned) */
 };
 
-__attribute__((returns_nonnull)) static inline struct flow *flow_at(const struct flows *flows,
-								    uint32_t id)
+static inline struct flow *flow_at(const struct flows *flows, uint32_t id)
 {
 	return &flows->chunks[id / FLOW_CHUNK].hot[id % FLOW_CHUNK];
 }
 
-__attribute__((returns_nonnull)) static inline struct flow_close *flow_close_at(
-	const struct flows *flows, uint32_t id)
+static inline struct flow_close *flow_close_at(const struct flows *flows, uint32_t id)
 {
 	return &flows->chunks[id / FLOW_CHUNK].close[id % FLOW_CHUNK];
 }

@@ -29,11 +29,13 @@ void flow_table_add(struct flow_table *table, uint64_t hash, uint32_t id)
 
 	for (;; at = following(table, at)) {
 		struct flow_bucket *bucket = &table->buckets[at];
-		uint8_t *slot = memchr(bucket->tags, 0, FLOW_SLOTS);
+		uint32_t free_slots = flow_table_hits(bucket, 0);
 
-		if (slot) {
-			*slot = flow_table_tag(hash);
-			bucket->ids[slot - bucket->tags] = id;
+		if (free_slots) {
+			unsigned slot = (unsigned)__builtin_ctz(free_slots);
+
+			bucket->tags[slot] = flow_table_tag(hash);
+			bucket->ids[slot] = id;
 			table->count++;
 			return;
 		}

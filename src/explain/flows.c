@@ -221,18 +221,23 @@ static void note_turn(const struct flows *flows, struct flow *flow)
  */
 static int take(struct flows *flows, const struct segment *s, struct flow_key *key, uint32_t hint)
 {
-	struct flow *flow = hint == FLOW_NONE ? NULL : flow_at(flows, hint);
-	int side = flow && (flow->flags & FLOW_NEWEST) ? flow_key_side(key, flow) : -1;
+	struct flow *flow = NULL;
+	int side = -1;
 	uint32_t id;
 	int r, told = 0;
 
 	flows->turn++;
-	if (side < 0) {
-		hint = flow_find(flows, key);
-		flow = hint == FLOW_NONE ? NULL : flow_at(flows, hint);
-		side = flow ? flow_key_side(key, flow) : -1;
+	if (hint != FLOW_NONE && (flow_at(flows, hint)->flags & FLOW_NEWEST)) {
+		flow = flow_at(flows, hint);
+		side = flow_key_side(key, flow);
 	}
-	if (flow && !flows->plan.history && flow_pass(flow, (unsigned)side, s)) {
+	if (side < 0)
+		hint = flow_find(flows, key);
+	if (side < 0 && hint != FLOW_NONE) {
+		flow = flow_at(flows, hint);
+		side = flow_key_side(key, flow);
+	}
+	if (side >= 0 && !flows->plan.history && flow_pass(flow, (unsigned)side, s)) {
 		note_turn(flows, flow);
 		return 0;
 	}
@@ -241,7 +246,7 @@ static int take(struct flows *flows, const struct segment *s, struct flow_key *k
 		return r;
 	if (!key->known)
 		flow_key_make(flows, s, key); /* its addresses have numbers now */
-	if (!flow || id != hint) {
+	if (side < 0 || id != hint) {
 		flow = flow_at(flows, id);
 		side = flow_key_side(key, flow);
 	}
