@@ -44,9 +44,10 @@ struct flows;
 struct flows *flows_new(const struct flows_plan *plan, flows_tell tell, void *context);
 void flows_free(struct flows *flows);
 
-/* Feeds segments in the order of capture. Their time may be FINDING_TIME_UNKNOWN. 0, -ENOMEM, or
- * what
- * @tell returned. */
+/*
+ * Feeds segments in the order of capture; their time may be FINDING_TIME_UNKNOWN. 0, -ENOMEM, or
+ * what @tell returned.
+ */
 int flows_feed(struct flows *flows, const struct segment *segments, size_t count);
 
 /* Tells those that are over (closed or reset at both ends, or with nothing but TIME-WAIT left) and
