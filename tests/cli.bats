@@ -60,7 +60,7 @@ load helpers
 }
 
 @test "what a user typed is escaped before it is printed" {
-	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, serve, load, states, explain, help or completion' \
+	fails_with 2 'contest: unknown command '\''a\x0ab\x1b[31m\xff'\''; it is lab, serve, load, states, top, explain, help or completion' \
 		$'a\nb\e[31m\xff'
 }
 

@@ -167,7 +167,7 @@ static void a_line_without_end_is_passed_over(void **state)
 static void lines_across_a_block(void **state)
 {
 	const unsigned lines = 10000;
-	char *bytes = malloc(lines * sizeof(LINE));
+	char *bytes = malloc(lines * sizeof(LINE) + 1);
 	size_t length = 0;
 
 	(void)state;

@@ -30,6 +30,14 @@
 
 /* ---- the table */
 
+/* Far from each other, and side by side: both are to be found. */
+static uint32_t made_inode(int process, int socket, int sockets)
+{
+	unsigned number = (unsigned)(process * sockets + socket);
+
+	return process % 2 ? number : (number + 2 * (unsigned)sockets) << 14 | 1;
+}
+
 static void many_sockets_of_many_processes(void **state)
 {
 	struct owners *owners = owners_new();
@@ -42,14 +50,9 @@ static void many_sockets_of_many_processes(void **state)
 		struct owners_process process = {.pid = 1000 + p, .uid = (uid_t)p, .name = "p"};
 
 		assert_int_equal(owners_add_process(owners, &process), p);
-		/* Far from each other, and side by side: both are to be found. */
 		for (int s = 0; s < sockets; s++)
-			assert_int_equal(
-				owners_add_socket(
-					owners, p, s,
-					(uint32_t)(p % 2 ? p * sockets + s
-							 : ((p + 2) * sockets + s) << 14 | 1)),
-				0);
+			assert_int_equal(owners_add_socket(owners, p, s, made_inode(p, s, sockets)),
+					 0);
 	}
 	for (int p = 1; p < processes; p += 2) {
 		for (int s = 0; s < sockets; s++) {
