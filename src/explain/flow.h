@@ -193,7 +193,8 @@ struct flows {
 	struct dedup *dedup; /* (owned) */
 };
 
-static inline struct flow *flow_at(const struct flows *flows, uint32_t id)
+__attribute__((returns_nonnull)) static inline struct flow *flow_at(const struct flows *flows,
+								    uint32_t id)
 {
 	return &flows->chunks[id / FLOW_CHUNK].hot[id % FLOW_CHUNK];
 }
