@@ -490,20 +490,6 @@ stop() {
 	wait "$pid" || status=$?
 }
 
-has_line() {
-	grep -q -- "$1" "$2" 2>/dev/null
-}
-
-wait_until() {
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		"$@" && return 0
-		sleep 0.05
-	done
-	echo "waited in vain for: $*"
-	return 1
-}
-
 @test "live: connections are told as they end, and Ctrl-C ends it" {
 	story() {
 		"$CONTEST" serve --listen 127.0.0.1 --port 5000 >served 2>&1 &

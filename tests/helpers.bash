@@ -47,3 +47,18 @@ needs_worlds() {
 		unshare --net true 2>/dev/null ||
 		skip "neither user namespaces nor root: $(unshare --user true 2>&1 | head -n 1)"
 }
+
+# wait_until COMMAND...: until it succeeds, for half a minute at most.
+wait_until() {
+	local tries
+	for ((tries = 0; tries < 600; tries++)); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	echo "waited in vain for: $*"
+	return 1
+}
+
+has_line() { # has_line PATTERN FILE
+	grep -q -- "$1" "$2" 2>/dev/null
+}

@@ -47,23 +47,8 @@ marked() {
 	return 0
 }
 
-# wait_until COMMAND…: looks again until it succeeds; a test that waits in vain fails here.
-wait_until() {
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		"$@" && return 0
-		sleep 0.05
-	done
-	echo "waited in vain for: $*"
-	return 1
-}
-
 none_marked() {
 	[ -z "$(marked)" ]
-}
-
-has_line() {
-	grep -q -- "$1" "$2" 2>/dev/null
 }
 
 # experiment_pid ID: the process of a running experiment, child of $pid and named after its id.

@@ -109,22 +109,8 @@ opened_since() {
 	[ "$(counter Tcp ActiveOpens)" -gt "$1" ]
 }
 
-has_line() {
-	grep -q -- "$1" "$2" 2>/dev/null
-}
-
 listens() {
 	ss -Hltn "sport = :$1" | grep -q .
-}
-
-wait_until() {
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		"$@" && return 0
-		sleep 0.05
-	done
-	echo "waited in vain for: $*"
-	return 1
 }
 
 # ---- what it counts

@@ -40,20 +40,6 @@ serve() {
 	port=$(sed -n '1s/.*://p' out)
 }
 
-has_line() {
-	grep -q -- "$1" "$2" 2>/dev/null
-}
-
-wait_until() {
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		"$@" && return 0
-		sleep 0.05
-	done
-	echo "waited in vain for: $*"
-	return 1
-}
-
 # visit [ADDRESS]: one connection; prints what the server sends.
 visit() {
 	timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2" && cat <&3' bash "${1:-127.0.0.1}" "$port"

@@ -101,10 +101,6 @@ widest() {
 	wc -L
 }
 
-has_line() {
-	grep -q -- "$1" "$2" 2>/dev/null
-}
-
 # lacks PATTERN FILE: no line has it.
 lacks() {
 	if grep -- "$1" "$2"; then
@@ -115,16 +111,6 @@ lacks() {
 # ugly FILE: it has bytes that are neither printable ASCII nor the end of a line.
 ugly() {
 	LC_ALL=C grep -q '[^ -~]' "$1"
-}
-
-wait_until() {
-	local tries
-	for ((tries = 0; tries < 600; tries++)); do
-		"$@" && return 0
-		sleep 0.05
-	done
-	echo "waited in vain for: $*"
-	return 1
 }
 
 # All JSON that was kept follows the schema.

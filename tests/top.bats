@@ -93,10 +93,6 @@ status_is() {
 	shown "^status $1\$" && shown '^same modes$' && shown '^before$'
 }
 
-has_line() {
-	grep -q -- "$1" "$2" 2>/dev/null
-}
-
 stopped() {
 	[ "$(sed 's/.*) //' "/proc/$1/stat" | cut -c 1)" = T ]
 }

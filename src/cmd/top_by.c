@@ -171,14 +171,6 @@ int top_group_compare(const struct top_by *by, const struct socket_group *a,
 	return order;
 }
 
-/* As observe/socket_group_keys.c has it: of these the kernel does not say whose they are. */
-static uint32_t user_of(const struct socket_status *status)
-{
-	if (status->minisock || (status->state == TCP_SYN_RECV && status->inode == 0))
-		return GROUP_NO_USER;
-	return status->uid;
-}
-
 bool top_group_has(const struct top_by *by, const struct socket_group *group,
 		   const struct socket_status *status, const struct owner *owner, uint64_t netns)
 {
@@ -187,7 +179,7 @@ bool top_group_has(const struct top_by *by, const struct socket_group *group,
 		.peer = status->key.remote,
 		.local = status->key.local,
 		.timer = status->timer,
-		.uid = user_of(status),
+		.uid = socket_group_user(status),
 		.netns = netns,
 	};
 

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "base/array.h"
+#include "base/cleanup.h"
+#include "explain/script_testing.h"
 
 #define MS_NS 1000000
 
@@ -271,4 +273,51 @@ void findings_done(struct findings *findings)
 {
 	free(findings->items);
 	*findings = (struct findings){0};
+}
+
+void capture_read(struct capture *capture, const char *lines)
+{
+	CLEANUP_FREE char *copy = strdup(lines);
+	struct script script = {.isn = {SCRIPT_CLIENT_ISN, SCRIPT_SERVER_ISN},
+				.old_isn = {SCRIPT_CLIENT_ISN, SCRIPT_SERVER_ISN}};
+	char *rest = NULL;
+
+	for (char *line = strtok_r(copy, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		struct segment_passage passage;
+		struct segment s;
+
+		if (script_read_isn(&script, line))
+			continue;
+		script_read(&script, line, &s, &passage);
+		capture_add(capture, &s);
+	}
+}
+
+struct finding find_last(const char *lines)
+{
+	struct capture capture = {0};
+	struct findings findings = {0};
+	struct finding last;
+
+	capture_read(&capture, lines);
+	findings_make(&findings, &capture, 7, 0);
+	assert_true(findings.count > 0);
+	last = findings.items[findings.count - 1];
+	findings_done(&findings);
+	capture_done(&capture);
+	return last;
+}
+
+void assert_end(const struct finding *f, unsigned end, int state, int64_t since_ms)
+{
+	assert_int_equal(f->end[end].state, state);
+	assert_int_equal(f->end[end].since_ns, since_ms < 0 ? FINDING_TIME_UNKNOWN : since_ms * MS);
+}
+
+void assert_ending(const struct finding *f, enum finding_ending ending,
+		   enum finding_who closed_first, enum finding_who holder)
+{
+	assert_int_equal(f->ending, ending);
+	assert_int_equal(f->closed_first, closed_first);
+	assert_int_equal(f->time_wait_holder, holder);
 }

@@ -91,8 +91,7 @@ static struct owner unpack_owner(const uint32_t *words)
 	return owner;
 }
 
-/* A request socket has neither, and one that is not accepted yet has no inode. */
-static uint32_t user_of(const struct socket_status *status)
+uint32_t socket_group_user(const struct socket_status *status)
 {
 	if (status->minisock || (status->state == TCP_SYN_RECV && status->inode == 0))
 		return GROUP_NO_USER;
@@ -137,7 +136,7 @@ void group_keys_pack(const struct group_keys *chosen, const struct socket_status
 			pack_owner(words, owner);
 			break;
 		case GROUP_USER:
-			*words = user_of(status);
+			*words = socket_group_user(status);
 			break;
 		case GROUP_NETNS:
 			words[0] = (uint32_t)(netns >> 32);

@@ -52,6 +52,10 @@ struct socket_group {
 	uint64_t born, gone;
 };
 
+/* Whose a socket is, as its group has it: GROUP_NO_USER of a minisock and of a request socket (not
+ * accepted yet, it has no inode), of which the kernel says 0. */
+uint32_t socket_group_user(const struct socket_status *status);
+
 struct socket_groups;
 
 /* @keys: @count (1 to GROUP_KEYS_MAX), each once. NULL when memory is short. */
