@@ -25,23 +25,39 @@
 /* Why this process is not in a namespace of its own; NULL: it is. */
 static const char *not_alone = "be_alone() was not called";
 
+/* The loopback of the thread's namespace comes up. */
+static inline void raise_loopback(void)
+{
+	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
+		not_alone = strerror(errno);
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Moves the whole test program into a namespace whose loopback is up. */
 static inline void be_alone(void)
 {
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	int fd;
-
 	not_alone = NULL;
 	/* TSan has a thread of its own, with which there is no other user namespace (EINVAL). */
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0 && unshare(CLONE_NEWNET) < 0) {
 		not_alone = strerror(errno);
 		return;
 	}
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
-		not_alone = strerror(errno);
-	if (fd >= 0)
-		close(fd);
+	raise_loopback();
+}
+
+/* The same for what is allowed in the first user namespace alone, as BPF is: root stays there. */
+static inline void be_alone_with_privileges(void)
+{
+	if (unshare(CLONE_NEWNET) < 0) {
+		be_alone();
+		return;
+	}
+	not_alone = NULL;
+	raise_loopback();
 }
 
 /* Skips the test where be_alone() had no success. */

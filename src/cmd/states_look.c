@@ -189,6 +189,67 @@ static int mark_listened(const struct socket_status *status, void *context)
 	return 0;
 }
 
+/* ---- sockets that the source has added up */
+
+/* Of what is wanted, sums give the counts by state and by these keys alone. */
+static int sum_fields(const struct walking *walking)
+{
+	const struct states_look *look = walking->look;
+	const struct socket_filter *filter = look->options->filter;
+	int fields;
+
+	if (!look->groups || look->ports || look->peers || look->holders || look->owners ||
+	    walking->sink)
+		return -ENOTSUP;
+	fields = socket_groups_fields(look->groups);
+	if (fields >= 0 && filter)
+		fields |= (int)socket_filter_fields(filter);
+	return fields;
+}
+
+static void tally_sum(struct states_tally *to, const struct socket_sum *sum)
+{
+	to->count += sum->count;
+	to->minisocks += sum->minisocks;
+	if (sum->timers == 0)
+		return;
+	if (to->timers == 0 || sum->timer_least_ms < to->least_ms)
+		to->least_ms = sum->timer_least_ms;
+	if (to->timers == 0 || sum->timer_most_ms > to->most_ms)
+		to->most_ms = sum->timer_most_ms;
+	to->timers += sum->timers;
+}
+
+static int take_sum(const struct socket_sum *sum, void *context)
+{
+	struct walking *walking = context;
+	struct states_look *look = walking->look;
+	int r;
+
+	if (look->options->filter && !socket_filter_matches(look->options->filter, &sum->like))
+		return 0;
+	look->total += sum->count;
+	walking->net->sockets += sum->count;
+	tally_sum(&look->states[sum->like.state], sum);
+	r = socket_groups_add_sum(look->groups, sum, walking->net->inode);
+	if (r < 0)
+		why_set(walking->why, r, "cannot count the sockets");
+	return r;
+}
+
+/* -ENOTSUP: they have to be walked. */
+static int sum_up(struct walking *walking, const struct socket_source *kind, void *source)
+{
+	const struct socket_filter *filter = walking->look->options->filter;
+	struct socket_walk course = {0};
+	int r = kind->sum(source, filter ? socket_filter_states(filter) : ~0U,
+			  (unsigned)sum_fields(walking), take_sum, walking, &course, walking->why);
+
+	if (r == 0)
+		walking->look->repeated += course.repeated;
+	return r;
+}
+
 /* ---- a namespace */
 
 static void free_filter(struct socket_filter **filter)
@@ -196,9 +257,8 @@ static void free_filter(struct socket_filter **filter)
 	socket_filter_free(*filter);
 }
 
-static int walk_sockets(struct walking *walking, void *source)
+static int walk_sockets(struct walking *walking, const struct socket_source *kind, void *source)
 {
-	const struct socket_source *kind = walking->look->options->source;
 	CLEANUP(free_filter) struct socket_filter *listening = NULL;
 	struct socket_walk course = {0};
 	size_t at;
@@ -240,23 +300,47 @@ static void read_range(struct states_net *net, int netns_fd)
 	netns_leave(home);
 }
 
+/* Whom to ask for sums: whoever was named, else who takes less time than a walk; NULL: nobody. */
+static const struct socket_source *choose_summing(const struct walking *walking, int netns_fd)
+{
+	const struct states_options *options = walking->look->options;
+
+	if (sum_fields(walking) < 0)
+		return NULL;
+	if (!options->source_named)
+		return socket_source_summing(netns_fd);
+	return options->source->sum ? options->source : NULL;
+}
+
+/* With the source opened for it. */
+static int ask(struct walking *walking, const struct socket_source *kind, int netns_fd,
+	       int (*what)(struct walking *walking, const struct socket_source *kind, void *source))
+{
+	void *source;
+	int r = kind->open(netns_fd, &source, walking->why);
+
+	if (r < 0)
+		return r;
+	r = what(walking, kind, source);
+	kind->close(source);
+	return r;
+}
+
 static int walk_namespace(struct walking *walking, int netns_fd)
 {
-	const struct socket_source *kind = walking->look->options->source;
+	const struct socket_source *summing = choose_summing(walking, netns_fd);
 	struct stat status;
-	void *source;
-	int r;
+	int r = -ENOTSUP;
 
 	if (fstat(netns_fd, &status) == 0)
 		walking->net->inode = status.st_ino;
 	if (walking->look->ports)
 		read_range(walking->net, netns_fd);
-	r = kind->open(netns_fd, &source, walking->why);
-	if (r < 0)
+	if (summing)
+		r = ask(walking, summing, netns_fd, sum_up);
+	if (r != -ENOTSUP)
 		return r;
-	r = walk_sockets(walking, source);
-	kind->close(source);
-	return r;
+	return ask(walking, walking->look->options->source, netns_fd, walk_sockets);
 }
 
 static struct states_net *add_net(struct states_look *look)

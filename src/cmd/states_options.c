@@ -227,6 +227,7 @@ static int read_source(const struct invocation *call, struct states_options *opt
 
 	if (chosen >= 0) {
 		options->source = socket_sources[chosen];
+		options->source_named = true;
 		if (options->source->probe(&why) < 0)
 			return invocation_fail(call, CLI_REFUSED, "%s", why.text);
 		return CLI_DONE;

@@ -29,6 +29,7 @@ struct states_options {
 	char *text;		      /* (owned) the filter's, "" without one */
 	struct socket_filter *filter; /* (owned) NULL: all */
 	const struct socket_source *source;
+	bool source_named; /* by the user: nothing else will do */
 	enum group_key keys[GROUP_KEYS_MAX];
 	size_t key_count; /* 0: the summary */
 	enum states_sort sort;

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "observe/socket_filter_tree.h"
+#include "observe/socket_sum.h"
 
 bool filter_network_holds(const struct filter_network *network, const uint8_t *address)
 {
@@ -54,6 +55,21 @@ bool socket_filter_matches(const struct socket_filter *filter, const struct sock
 uint32_t socket_filter_states(const struct socket_filter *filter)
 {
 	return filter->states;
+}
+
+unsigned socket_filter_fields(const struct socket_filter *filter)
+{
+	unsigned fields = 0;
+
+	for (size_t i = 1; i < filter->count; i++) {
+		const struct filter_node *node = &filter->nodes[i];
+
+		if (node->kind == FILTER_PORTS)
+			fields |= node->remote ? SOCKET_FIELD_REMOTE_PORT : SOCKET_FIELD_LOCAL_PORT;
+		if (node->kind == FILTER_HOST)
+			fields |= node->remote ? SOCKET_FIELD_REMOTE : SOCKET_FIELD_LOCAL;
+	}
+	return fields;
 }
 
 size_t socket_filter_bytecode(const struct socket_filter *filter, const void **ret)

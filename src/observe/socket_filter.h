@@ -47,6 +47,9 @@ bool socket_filter_matches(const struct socket_filter *filter, const struct sock
  */
 uint32_t socket_filter_states(const struct socket_filter *filter);
 
+/* SOCKET_FIELD_… that it reads: sockets that are in one state and alike in these match together. */
+unsigned socket_filter_fields(const struct socket_filter *filter);
+
 /*
  * The filter as inet_diag bytecode (INET_DIAG_REQ_BYTECODE) in *ret (borrowed) and its length in
  * bytes, at most SOCKET_FILTER_BYTECODE_MAX; 0 bytes (*ret is NULL): there is nothing that the

@@ -11,20 +11,24 @@
 #define ADDRESS_WORDS 5
 #define NAME_WORDS    4
 
+#define ASK_EACH (-1)
+
 static const struct {
 	const char *name;
 	size_t words;
+	int fields; /* SOCKET_FIELD_…; ASK_EACH: a sum does not have it */
 } keys[] = {
 	[GROUP_STATE] = {"state", 1},
-	[GROUP_PEER] = {"peer", ADDRESS_WORDS},
-	[GROUP_PEER_PORT] = {"peer-port", 1},
-	[GROUP_LOCAL] = {"local", ADDRESS_WORDS},
-	[GROUP_LOCAL_PORT] = {"local-port", 1},
-	[GROUP_DESTINATION] = {"destination", ADDRESS_WORDS + 1},
-	[GROUP_PROCESS] = {"process", 1 + NAME_WORDS},
-	[GROUP_USER] = {"user", 1},
+	[GROUP_PEER] = {"peer", ADDRESS_WORDS, SOCKET_FIELD_REMOTE},
+	[GROUP_PEER_PORT] = {"peer-port", 1, SOCKET_FIELD_REMOTE_PORT},
+	[GROUP_LOCAL] = {"local", ADDRESS_WORDS, SOCKET_FIELD_LOCAL},
+	[GROUP_LOCAL_PORT] = {"local-port", 1, SOCKET_FIELD_LOCAL_PORT},
+	[GROUP_DESTINATION] = {"destination", ADDRESS_WORDS + 1,
+			       SOCKET_FIELD_REMOTE | SOCKET_FIELD_REMOTE_PORT},
+	[GROUP_PROCESS] = {"process", 1 + NAME_WORDS, ASK_EACH},
+	[GROUP_USER] = {"user", 1, ASK_EACH},
 	[GROUP_NETNS] = {"netns", 2},
-	[GROUP_TIMER] = {"timer", 1},
+	[GROUP_TIMER] = {"timer", 1, SOCKET_FIELD_TIMER},
 };
 static_assert(ARRAY_SIZE(keys) == GROUP_KEY_COUNT, "a name for each key");
 /* The widest four: a destination, the two addresses, a process. */
@@ -105,6 +109,18 @@ size_t group_keys_words(const struct group_keys *chosen)
 	for (size_t i = 0; i < chosen->count; i++)
 		words += keys[chosen->at[i]].words;
 	return words;
+}
+
+int group_keys_fields(const struct group_keys *chosen)
+{
+	int fields = 0;
+
+	for (size_t i = 0; i < chosen->count; i++) {
+		if (keys[chosen->at[i]].fields == ASK_EACH)
+			return -ENOTSUP;
+		fields |= keys[chosen->at[i]].fields;
+	}
+	return fields;
 }
 
 void group_keys_pack(const struct group_keys *chosen, const struct socket_status *status,

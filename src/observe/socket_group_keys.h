@@ -20,6 +20,9 @@ size_t group_keys_words(const struct group_keys *chosen);
 void group_keys_pack(const struct group_keys *chosen, const struct socket_status *status,
 		     const struct owner *owner, uint64_t netns, uint32_t *words);
 
+/* SOCKET_FIELD_… that the keys need; -ENOTSUP. */
+int group_keys_fields(const struct group_keys *chosen);
+
 /* Sets those members of the group that are chosen. */
 void group_keys_unpack(const struct group_keys *chosen, const uint32_t *words,
 		       struct socket_group *ret);

@@ -202,6 +202,18 @@ static struct counters *find_or_make(struct socket_groups *groups, const uint32_
 	return counters;
 }
 
+static void add_timers(struct counters *counters, uint64_t timers, uint32_t least_ms,
+		       uint32_t most_ms)
+{
+	if (timers == 0)
+		return;
+	if (counters->timers == 0 || least_ms < counters->timer_least_ms)
+		counters->timer_least_ms = least_ms;
+	if (counters->timers == 0 || most_ms > counters->timer_most_ms)
+		counters->timer_most_ms = most_ms;
+	counters->timers += timers;
+}
+
 int socket_groups_add(struct socket_groups *groups, const struct socket_status *status,
 		      const struct owner *owner, uint64_t netns)
 {
@@ -215,13 +227,30 @@ int socket_groups_add(struct socket_groups *groups, const struct socket_status *
 	groups->sockets++;
 	counters->count++;
 	counters->minisocks += status->minisock;
-	if (status->timer == SOCKET_TIMER_OFF)
-		return 0;
-	if (counters->timers++ == 0 || left < counters->timer_least_ms)
-		counters->timer_least_ms = left;
-	if (left > counters->timer_most_ms)
-		counters->timer_most_ms = left;
+	add_timers(counters, status->timer != SOCKET_TIMER_OFF, left, left);
 	return 0;
+}
+
+int socket_groups_add_sum(struct socket_groups *groups, const struct socket_sum *sum,
+			  uint64_t netns)
+{
+	uint32_t words[GROUP_WORDS_MAX];
+	struct counters *counters;
+
+	group_keys_pack(&groups->keys, &sum->like, NULL, netns, words);
+	counters = find_or_make(groups, words);
+	if (!counters)
+		return -ENOMEM;
+	groups->sockets += sum->count;
+	counters->count += sum->count;
+	counters->minisocks += sum->minisocks;
+	add_timers(counters, sum->timers, sum->timer_least_ms, sum->timer_most_ms);
+	return 0;
+}
+
+int socket_groups_fields(const struct socket_groups *groups)
+{
+	return group_keys_fields(&groups->keys);
 }
 
 int socket_groups_compare(struct socket_groups *now, const struct socket_groups *before)

@@ -12,6 +12,7 @@
 #include "base/why.h"
 #include "observe/owners.h"
 #include "observe/sockdiag.h"
+#include "observe/socket_sum.h"
 
 enum group_key {
 	GROUP_STATE,
@@ -66,6 +67,13 @@ void socket_groups_clear(struct socket_groups *groups); /* keeps its memory */
 /* Counts one socket; @owner may be NULL. 0 or -ENOMEM. */
 int socket_groups_add(struct socket_groups *groups, const struct socket_status *status,
 		      const struct owner *owner, uint64_t netns);
+
+/* Counts all sockets of a sum, which must be alike in socket_groups_fields(). 0 or -ENOMEM. */
+int socket_groups_add_sum(struct socket_groups *groups, const struct socket_sum *sum,
+			  uint64_t netns);
+
+/* SOCKET_FIELD_… that tell the groups apart; -ENOTSUP: sums cannot tell them (processes, users). */
+int socket_groups_fields(const struct socket_groups *groups);
 
 /*
  * Says of each group in @now what has changed since @before, which has the same keys. Groups that

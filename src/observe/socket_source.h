@@ -12,6 +12,7 @@
 #include "base/why.h"
 #include "observe/sockdiag.h"
 #include "observe/socket_filter.h"
+#include "observe/socket_sum.h"
 
 /* What a walk came to besides its sockets. */
 struct socket_walk {
@@ -41,11 +42,26 @@ struct socket_source {
 	int (*walk)(void *source, const struct socket_filter *filter, sockdiag_visit visit,
 		    void (*again)(void *context), void *context, struct socket_walk *ret,
 		    struct why *why);
+	/*
+	 * Or NULL. Tells the sockets of the namespace that are in one of @states (bit 1 << state)
+	 * as sums of those that are alike in @fields (SOCKET_FIELD_…); the same sum may come more
+	 * than once, and has to be added. All else as walk(). -ENOTSUP, before anything is told:
+	 * not here, or not of so many different ones; walk instead.
+	 */
+	int (*sum)(void *source, uint32_t states, unsigned fields, socket_sum_take take,
+		   void *context, struct socket_walk *ret, struct why *why);
 	void (*close)(void *source);
 };
 
 /* The best first; NULL at the end. */
 extern const struct socket_source *const socket_sources[];
+
+/*
+ * The source whose sum() is worth to be asked in the namespace of @netns_fd, where the user has
+ * chosen none: there are so many sockets that it pays to load a program, and that is allowed. NULL:
+ * the first source's walk() does it sooner.
+ */
+const struct socket_source *socket_source_summing(int netns_fd);
 
 /* The one of that name; NULL: none. */
 const struct socket_source *socket_source_find(const char *name);

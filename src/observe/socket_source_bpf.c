@@ -2,6 +2,7 @@
  * Sockets by a BPF iterator (bpf/tcp_iter.bpf.c): records that the kernel writes and that are read
  * in blocks of 32 KiB, the most that it makes at once (kernel/bpf/bpf_iter.c, bpf_seq_read(),
  * 6.18). An iterator walks the namespace of the thread that creates it (bpf_iter_init_seq_net()).
+ * Sums come from a program of their own (socket_sums.h).
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -17,11 +18,15 @@
 #include "observe/bpf_allowed.h"
 #include "observe/socket_key.h"
 #include "observe/socket_sources.h"
+#include "observe/socket_sums.h"
 
 #define BLOCK 32768
 
 struct bpf_source {
-	struct tcp_iter *program; /* (owned) */
+	/* Both are loaded when they are first needed: it takes 15 ms each. */
+	struct tcp_iter *program; /* (owned) NULL: not yet */
+	struct socket_sums *sums; /* (owned) NULL: not yet, or … */
+	bool no_sums;		  /* … they cannot be had */
 	int netns_fd;		  /* (owned) */
 	int64_t tick_ns;
 	struct tcp_record block[BLOCK / sizeof(struct tcp_record)];
@@ -34,6 +39,7 @@ static void bpf_close(void *source)
 	if (!bpf)
 		return;
 	tcp_iter__destroy(bpf->program);
+	socket_sums_close(bpf->sums);
 	if (bpf->netns_fd >= 0)
 		close(bpf->netns_fd);
 	free(bpf);
@@ -51,14 +57,10 @@ static int begin(const struct bpf_source *bpf)
 	return fd;
 }
 
-static int load_program(struct bpf_source *bpf, struct why *why)
+static int attach(struct bpf_source *bpf, struct why *why)
 {
-	int r;
+	int r = tcp_iter__load(bpf->program);
 
-	bpf->program = tcp_iter__open();
-	if (!bpf->program)
-		return why_set(why, -errno, "cannot open the BPF program");
-	r = tcp_iter__load(bpf->program);
 	if (r < 0)
 		return bpf_refused(r, why);
 	r = tcp_iter__attach(bpf->program);
@@ -69,6 +71,21 @@ static int load_program(struct bpf_source *bpf, struct why *why)
 		return why_set(why, r, "cannot begin a BPF iterator in the network namespace");
 	close(r);
 	return 0;
+}
+
+static int load_program(struct bpf_source *bpf, struct why *why)
+{
+	int r;
+
+	bpf->program = tcp_iter__open();
+	if (!bpf->program)
+		return why_set(why, -errno, "cannot open the BPF program");
+	r = attach(bpf, why);
+	if (r < 0) {
+		tcp_iter__destroy(bpf->program);
+		bpf->program = NULL;
+	}
+	return r;
 }
 
 static int bpf_open(int netns_fd, void **ret, struct why *why)
@@ -85,8 +102,6 @@ static int bpf_open(int netns_fd, void **ret, struct why *why)
 	bpf->netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 0);
 	if (bpf->netns_fd < 0)
 		r = why_set(why, -errno, "cannot keep the network namespace");
-	else
-		r = load_program(bpf, why);
 	if (r < 0) {
 		bpf_close(bpf);
 		return r;
@@ -151,8 +166,10 @@ static int bpf_walk(void *source, const struct socket_filter *filter, sockdiag_v
 	struct socket_visitor visitor = {filter, visit, again, context};
 	struct bpf_source *bpf = source;
 	CLEANUP_CLOSE int fd = -1;
-	int r;
+	int r = bpf->program ? 0 : load_program(bpf, why);
 
+	if (r < 0)
+		return r;
 	bpf->program->data->wanted_states = socket_source_states(filter);
 	fd = begin(bpf);
 	r = fd < 0 ? fd : show_all(bpf, fd, &visitor);
@@ -164,11 +181,30 @@ static int bpf_walk(void *source, const struct socket_filter *filter, sockdiag_v
 	return 0;
 }
 
+static int bpf_sum(void *source, uint32_t states, unsigned fields, socket_sum_take take,
+		   void *context, struct socket_walk *ret, struct why *why)
+{
+	struct bpf_source *bpf = source;
+	int r;
+
+	if (!bpf->sums && !bpf->no_sums) {
+		r = socket_sums_open(bpf->netns_fd, &bpf->sums, why);
+		if (r < 0 && r != -ENOTSUP)
+			return r;
+		bpf->no_sums = r < 0;
+	}
+	if (bpf->no_sums)
+		return why_say(why, -ENOTSUP, "this kernel cannot add up sockets for us");
+	return socket_sums_read(bpf->sums, states & SOCKET_SOURCE_STATES, fields, take, context,
+				ret, why);
+}
+
 const struct socket_source socket_source_bpf = {
 	.name = "bpf",
 	.summary = "a BPF iterator: needs CAP_BPF and CAP_PERFMON",
 	.probe = bpf_allowed,
 	.open = bpf_open,
 	.walk = bpf_walk,
+	.sum = bpf_sum,
 	.close = bpf_close,
 };

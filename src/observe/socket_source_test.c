@@ -392,15 +392,6 @@ static void test_stop(void **state)
 	assert_int_equal(list.count, made_count);
 }
 
-static void raise_loopback(void)
-{
-	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-	CLEANUP_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &lo), 0);
-}
-
 /* A descriptor of a new namespace, in which the thread is now; home_netns is where it was. */
 static int go_elsewhere(void)
 {
@@ -650,17 +641,6 @@ static void test_refused(void **state)
 }
 
 /* ---- */
-
-/* BPF is for those who have privileges in the first user namespace: stay there if we may. */
-static void be_alone_with_privileges(void)
-{
-	if (unshare(CLONE_NEWNET) < 0) {
-		be_alone();
-		return;
-	}
-	not_alone = NULL;
-	raise_loopback();
-}
 
 static int begin(void **state)
 {

@@ -6,21 +6,10 @@
 #include "observe/bpf/kernel.h"
 
 #include "observe/bpf/tcp_record.h"
-
-/* enum socket_timer */
-#define TIMER_OFF	 0
-#define TIMER_RETRANSMIT 1
-#define TIMER_KEEPALIVE	 2
-#define TIMER_TIMEWAIT	 3
-#define TIMER_PROBE	 4
+#include "observe/bpf/tcp_timer.h"
 
 /* Bit 1 << state; set before each walk. */
 __u32 wanted_states = ~0U;
-
-static __always_inline int ticks_until(unsigned long expires)
-{
-	return (int)((__u64)expires - bpf_jiffies64());
-}
 
 static __always_inline void fill_key(struct tcp_record *record, const struct sock_common *common)
 {
@@ -49,53 +38,15 @@ static __always_inline __u32 inode_of(const struct sock *sk)
 	return (__u32)inode;
 }
 
-static __always_inline unsigned long timeout_of(const struct inet_connection_sock *icsk)
-{
-	const struct inet_connection_sock___old *old = (const void *)icsk;
-	const struct sock___new *sk = (const void *)&icsk->icsk_inet.sk;
-
-	if (bpf_core_field_exists(old->icsk_timeout))
-		return old->icsk_timeout;
-	if (bpf_core_field_exists(icsk->icsk_retransmit_timer))
-		return icsk->icsk_retransmit_timer.expires;
-	return sk->tcp_retransmit_timer.expires;
-}
-
-/* Whether it runs; when it ends in *ret. */
-static __always_inline bool keepalive_of(const struct inet_connection_sock *icsk,
-					 unsigned long *ret)
-{
-	const struct inet_connection_sock___new *new = (const void *)icsk;
-	const struct sock *sk = &icsk->icsk_inet.sk;
-
-	if (bpf_core_field_exists(new->icsk_keepalive_timer)) {
-		*ret = new->icsk_keepalive_timer.expires;
-		return new->icsk_keepalive_timer.entry.pprev;
-	}
-	*ret = sk->sk_timer.expires;
-	return sk->sk_timer.entry.pprev;
-}
-
 static __always_inline void fill_timer(struct tcp_record *record,
 				       const struct inet_connection_sock *icsk)
 {
-	__u8 pending = icsk->icsk_pending;
-	unsigned long expires;
+	struct tcp_timer timer = timer_of(icsk);
 
-	if (pending == ICSK_TIME_RETRANS || pending == ICSK_TIME_REO_TIMEOUT ||
-	    pending == ICSK_TIME_LOSS_PROBE) {
-		record->timer = TIMER_RETRANSMIT;
-		record->retransmits = icsk->icsk_retransmits;
-		record->timer_left = ticks_until(timeout_of(icsk));
-	} else if (pending == ICSK_TIME_PROBE0) {
-		record->timer = TIMER_PROBE;
-		record->retransmits = icsk->icsk_probes_out;
-		record->timer_left = ticks_until(timeout_of(icsk));
-	} else if (keepalive_of(icsk, &expires)) {
-		record->timer = TIMER_KEEPALIVE;
-		record->retransmits = icsk->icsk_probes_out;
-		record->timer_left = ticks_until(expires);
-	}
+	record->timer = timer.kind;
+	record->retransmits = timer.retransmits;
+	if (timer.kind != TIMER_OFF)
+		record->timer_left = ticks_until(timer.expires);
 }
 
 static __always_inline void fill_full(struct tcp_record *record, const struct tcp_sock *tcp,
