@@ -179,24 +179,41 @@ static __always_inline bool same(const __u64 *a, const __u64 *b)
 	return different == 0;
 }
 
-/* NULL: there is no place. */
-static __always_inline struct tcp_sum *find_or_make(const __u64 *words)
+struct search {
+	__u64 words[TCP_SUM_KEY_WORDS];
+	__u32 place;
+	bool found;
+};
+
+/* 1 ends the search: it is there, or has been put there. */
+static long try_place(__u32 number, struct search *search)
 {
-	__u32 place = place_of(words);
+	__u32 place = (search->place + number) & (PLACES - 1);
+	struct tcp_sum *sum = &sums[place];
 
-	for (int i = 0; i < PROBES; i++) {
-		struct tcp_sum *sum = &sums[(place + i) & (PLACES - 1)];
-
-		if (sum->count == 0 && used < ROOM) {
-			for (unsigned int j = 0; j < TCP_SUM_KEY_WORDS; j++)
-				sum->words[j] = words[j];
-			used++;
-			return sum;
-		}
-		if (same(sum->words, words))
-			return sum;
+	if (sum->count != 0) {
+		if (!same(sum->words, search->words))
+			return 0;
+	} else {
+		if (used == ROOM)
+			return 1;
+		for (unsigned int i = 0; i < TCP_SUM_KEY_WORDS; i++)
+			sum->words[i] = search->words[i];
+		used++;
 	}
-	return NULL;
+	search->place = place;
+	search->found = true;
+	return 1;
+}
+
+/* The first place is nearly always the one. To the verifier a loop of our own would be so many
+ * programs, for a third of a second. */
+static __always_inline struct tcp_sum *find_or_make(struct search *search)
+{
+	search->place = place_of(search->words);
+	if (!try_place(0, search))
+		bpf_loop(PROBES, try_place, search, 0);
+	return search->found ? &sums[search->place & (PLACES - 1)] : NULL;
 }
 
 static __always_inline void add_timer(struct tcp_sum *sum, struct tcp_timer timer, __u64 now)
@@ -215,19 +232,18 @@ static __always_inline void add_timer(struct tcp_sum *sum, struct tcp_timer time
 
 static __always_inline void add(struct walk *walk, const struct sock_common *common)
 {
-	union {
-		struct tcp_sum_key key;
-		__u64 words[TCP_SUM_KEY_WORDS];
-	} what = {};
-	struct tcp_timer timer = fill_state(&what.key, common);
+	struct tcp_sum_key key = {};
+	struct tcp_timer timer = fill_state(&key, common);
+	struct search search = {};
 	struct tcp_sum *sum;
 
-	if (!(wanted_states & 1U << (what.key.state & 31)))
+	if (!(wanted_states & 1U << (key.state & 31)))
 		return;
-	fill_addresses(&what.key, common);
+	fill_addresses(&key, common);
 	if (wanted_fields & TCP_SUM_TIMER)
-		what.key.timer = timer.kind;
-	sum = find_or_make(what.words);
+		key.timer = timer.kind;
+	__builtin_memcpy(search.words, &key, sizeof(key));
+	sum = find_or_make(&search);
 	if (!sum) {
 		lost++;
 		return;
