@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +80,15 @@ static int parse_value(struct word word, int64_t *ret)
 	return 0;
 }
 
+/* As all that the kernel has are: safe as a key, and on a terminal, whatever the locale. */
+static bool is_name(struct word word)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_";
+
+	return word.length > 0 && strspn(word.at, allowed) >= word.length;
+}
+
 /* Appends "@lead@prefix.@name". */
 static int append(struct counters *counters, const char *lead, struct word prefix, struct word name,
 		  struct word value)
@@ -88,7 +96,7 @@ static int append(struct counters *counters, const char *lead, struct word prefi
 	struct counter item;
 	int length, r;
 
-	if (name.length == 0 || prefix.length >= sizeof(item.name) ||
+	if (!is_name(prefix) || !is_name(name) || prefix.length >= sizeof(item.name) ||
 	    name.length >= sizeof(item.name))
 		return -EBADMSG;
 	length = snprintf(item.name, sizeof(item.name), "%s%.*s.%.*s", lead, (int)prefix.length,
@@ -181,32 +189,44 @@ void counters_sort(struct counters *counters)
 		qsort(counters->items, counters->count, sizeof(*counters->items), by_name);
 }
 
-static int read_one(int netns_fd, const char *path, struct counters *counters,
-		    int (*parse)(struct counters *, const char *))
+/* /proc/net is the thread-group leader's: only thread-self follows netns_enter(). */
+static const struct {
+	const char *name;
+	int (*parse)(struct counters *, const char *);
+	bool optional;
+} files[] = {
+	{"netstat", counters_parse_table, false},
+	{"snmp", counters_parse_table, false},
+	{"sockstat", counters_parse_sockstat, false},
+	{"sockstat6", counters_parse_sockstat, true}, /* a kernel without IPv6 has none */
+};
+
+static int read_one(size_t i, struct counters *counters, struct why *why)
 {
-	CLEANUP_CLOSE int fd = netns_open(netns_fd, path, O_RDONLY);
 	CLEANUP_FREE char *text = NULL;
+	char path[64];
 	int r;
 
-	if (fd < 0)
-		return fd;
-	r = fd_read(fd, TEXT_MAX, &text, NULL);
-	return r < 0 ? r : parse(counters, text);
+	snprintf(path, sizeof(path), "/proc/thread-self/net/%s", files[i].name);
+	r = file_read(path, TEXT_MAX, &text, NULL);
+	if (r == -ENOENT && files[i].optional)
+		return 0;
+	if (r < 0)
+		return why_set(why, r, "cannot read /proc/net/%s", files[i].name);
+	r = files[i].parse(counters, text);
+	if (r == -EBADMSG)
+		return why_say(why, r, "/proc/net/%s does not look as the kernel writes it",
+			       files[i].name);
+	return r < 0 ? why_set(why, r, "cannot keep the kernel's counters") : 0;
 }
 
-int counters_read(int netns_fd, struct counters *ret)
+int counters_read_here(struct counters *ret, struct why *why)
 {
 	struct counters counters = {0};
-	int r;
+	int r = 0;
 
-	/* /proc/net is the thread-group leader's: only thread-self follows netns_enter(). */
-	r = read_one(netns_fd, "/proc/thread-self/net/netstat", &counters, counters_parse_table);
-	if (r == 0)
-		r = read_one(netns_fd, "/proc/thread-self/net/snmp", &counters,
-			     counters_parse_table);
-	if (r == 0)
-		r = read_one(netns_fd, "/proc/thread-self/net/sockstat", &counters,
-			     counters_parse_sockstat);
+	for (size_t i = 0; i < ARRAY_SIZE(files) && r == 0; i++)
+		r = read_one(i, &counters, why);
 	if (r < 0) {
 		counters_done(&counters);
 		return r;
@@ -214,6 +234,18 @@ int counters_read(int netns_fd, struct counters *ret)
 	counters_sort(&counters);
 	*ret = counters;
 	return 0;
+}
+
+int counters_read(int netns_fd, struct counters *ret)
+{
+	int home = netns_enter(netns_fd);
+	int r;
+
+	if (home < 0)
+		return home;
+	r = counters_read_here(ret, NULL);
+	netns_leave(home);
+	return r;
 }
 
 void counters_done(struct counters *counters)

@@ -1,6 +1,7 @@
 #include "observe/testnet.h"
 
 #include "base/netns.h"
+#include "observe/counter_limits.h"
 #include "observe/counters.h"
 
 static const char table[] = "Tcp: RtoMin MaxConn RetransSegs \n"
@@ -79,6 +80,10 @@ static void test_malformed_table(void **state)
 		"Tcp: " NAME_40 NAME_40 "\nTcp: 1\n",
 		NAME_40 NAME_40 ": A\n" NAME_40 NAME_40 ": 1\n",
 		"Tcp: A\nTcp: 1\nTcp: B\n",
+		"Tcp: A\033[31m\nTcp: 1\n",
+		"Tcp: A\"\nTcp: 1\n",
+		"T\"p: A\nT\"p: 1\n",
+		"Tcp: A.B\nTcp: 1\n",
 	};
 	struct counters counters = {0};
 
@@ -95,8 +100,15 @@ static void test_malformed_table(void **state)
 static void test_malformed_sockstat(void **state)
 {
 	static const char *const texts[] = {
-		"\n",	       "TCP inuse 5\n",	    "TCP: inuse\n",  "TCP: inuse five\n",
-		": inuse 5\n", "TCP: inuse 5 tw\n", "TCP: a 1\nx\n", "TCP: " NAME_40 " 1\n",
+		"\n",
+		"TCP inuse 5\n",
+		"TCP: inuse\n",
+		"TCP: inuse five\n",
+		": inuse 5\n",
+		"TCP: in\xfcse 5\n",
+		"TCP: inuse 5 tw\n",
+		"TCP: a 1\nx\n",
+		"TCP: " NAME_40 " 1\n",
 	};
 	struct counters counters = {0};
 
@@ -161,6 +173,7 @@ static void test_kernel(void **state)
 	assert_int_equal(counters_value(&moved, "Tcp.ActiveOpens", 0), 1);
 	assert_int_equal(counters_value(&moved, "Tcp.PassiveOpens", 0), 1);
 	assert_int_equal(counters_value(&moved, "sockstat.TCP.inuse", 0), 3);
+	assert_int_equal(counters_value(&moved, "sockstat.TCP6.inuse", 0), 0);
 	assert_int_equal(counters_value(&moved, "Tcp.MaxConn", 77), 77);
 
 	counters_done(&before);
@@ -168,6 +181,29 @@ static void test_kernel(void **state)
 	counters_done(&moved);
 	pair_close(&pair);
 	close(here);
+}
+
+/* What the namespace of the calling thread is asked without a visit, and which sockets of IPv6 are
+ * where: a listener at "::" and what it accepts are, also when the peer's are of IPv4. */
+static void test_here(void **state)
+{
+	struct counters counters;
+	struct pair pair;
+	struct why why;
+
+	(void)state;
+	NEEDS_NAMESPACE();
+	if (access("/proc/thread-self/net/sockstat6", R_OK) < 0) {
+		print_message("this kernel has no IPv6\n");
+		skip();
+	}
+	pair = pair_open("::", "127.0.0.1");
+	assert_int_equal(counters_read_here(&counters, &why), 0);
+	assert_int_equal(counters_value(&counters, "sockstat.TCP6.inuse", -1), 2);
+	assert_int_equal(counters_value(&counters, "sockstat.TCP.inuse", -1), 1);
+	assert_int_equal(counters_value(&counters, "Tcp.CurrEstab", -1), 2);
+	counters_done(&counters);
+	pair_close(&pair);
 }
 
 static void test_no_namespace(void **state)
@@ -188,6 +224,51 @@ static void test_machine_wide(void **state)
 	assert_false(counter_is_machine_wide("Tcp.ActiveOpens"));
 }
 
+static void test_limit(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned count;
+	} malformed[] = {
+		{"", 1},	 {"\n", 1},
+		{"x\n", 1},	 {"-1\n", 1},
+		{"4096 1\n", 1}, {"1 2\n", 3},
+		{"1x\n", 1},	 {"1 2 3 4\n", 3},
+		{"1\n2\n", 2},	 {"9223372036854775808\n", 1},
+	};
+	struct counter_limit limit = {.count = 77};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		if (counter_limit_parse(malformed[i].text, malformed[i].count, &limit) != -EBADMSG)
+			fail_msg("taken: %s", malformed[i].text);
+		assert_int_equal(limit.count, 77);
+	}
+	assert_int_equal(counter_limit_parse("4096\n", 1, &limit), 0);
+	assert_int_equal(limit.count, 1);
+	assert_int_equal(limit.values[0], 4096);
+	assert_int_equal(counter_limit_parse("188319\t251092\t376638\n", 3, &limit), 0);
+	assert_int_equal(limit.count, 3);
+	assert_int_equal(limit.values[2], 376638);
+}
+
+/* A namespace shows its own, and not those of the machine. */
+static void test_limits_here(void **state)
+{
+	struct counter_limit limits[LIMIT_COUNT];
+	struct why why;
+
+	(void)state;
+	NEEDS_NAMESPACE();
+	assert_int_equal(counter_limits_read_here(limits, &why), 0);
+	for (int i = 0; i < LIMIT_COUNT; i++)
+		if (!counter_limit_is_machine_wide((enum counter_limit_name)i))
+			assert_int_equal(limits[i].count, 1);
+	assert_int_equal(limits[LIMIT_ORPHANS].count, 0);
+	assert_int_equal(limits[LIMIT_MEMORY].count, 0);
+	assert_true(limits[LIMIT_SOMAXCONN].values[0] > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,8 +279,11 @@ int main(void)
 		cmocka_unit_test(test_malformed_sockstat),
 		cmocka_unit_test(test_moved),
 		cmocka_unit_test(test_kernel),
+		cmocka_unit_test(test_here),
 		cmocka_unit_test(test_no_namespace),
 		cmocka_unit_test(test_machine_wide),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_limits_here),
 	};
 
 	be_alone();
