@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd/commands.h"
+#include "cmd/states_counters.h"
 #include "cmd/states_json.h"
 #include "cmd/states_list.h"
 #include "cmd/states_look.h"
@@ -65,7 +66,9 @@ static int states_run(const struct invocation *call)
 	/* Whoever reads from us may go when he has seen enough, as with any other tool of a pipe.
 	 */
 	signal(SIGPIPE, SIG_DFL);
-	if (r == CLI_DONE && options.every_ns) {
+	if (r == CLI_DONE && options.counters) {
+		r = states_counters_run(call, &options);
+	} else if (r == CLI_DONE && options.every_ns) {
 		r = states_watch_run(call, &options);
 	} else if (r == CLI_DONE) {
 		if (states_look_init(&look, &options) < 0)
@@ -101,6 +104,8 @@ const struct command states_command = {
 			 "who has not called close()"},
 			{"contest states --by peer,state --watch",
 			 "what comes and goes, each second"},
+			{"contest states --counters",
+			 "what the kernel counts anyhow, beside a million sockets too"},
 			{"contest states --netns all --by netns,state --json",
 			 "all containers, for scripts"},
 			{NULL},

@@ -58,6 +58,7 @@ const struct cli_option states_option_table[] = {
 	{"sort", OPTION_CHOICE, "KEY", "what rows of --list, or groups (by count), are ordered by",
 	 .choices = sorts},
 	{"reverse", .help = "sort the other way round", .letter = 'r'},
+	{"counters", .help = "only what the kernel counts anyhow: at once, however many sockets"},
 	{"netns", OPTION_TEXT, "NAME",
 	 "the network namespace of that name (ip netns) or process; all: each that can be seen"},
 	{"source", OPTION_CHOICE, "SOURCE",
@@ -270,6 +271,29 @@ static int check(const struct invocation *call, const struct states_options *opt
 	return CLI_DONE;
 }
 
+/* Counters are of no socket in particular. */
+static int check_counters(const struct invocation *call)
+{
+	static const char *const others[] = {"by",   "list",	"processes", "top",
+					     "sort", "reverse", "source"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		if (invocation_given(call, others[i]))
+			return invocation_fail(call, CLI_USAGE,
+					       "--counters and --%s exclude each other: no socket "
+					       "is looked at",
+					       others[i]);
+	if (invocation_given(call, "watch"))
+		return invocation_fail(call, CLI_USAGE,
+				       "--counters and --watch exclude each other: watch(1) "
+				       "repeats it, watch -d shows what moves");
+	if (call->operand_count)
+		return invocation_fail(call, CLI_USAGE,
+				       "--counters and a filter exclude each other: no socket is "
+				       "looked at");
+	return CLI_DONE;
+}
+
 int states_options_read(const struct invocation *call, struct states_options *ret)
 {
 	int r;
@@ -281,7 +305,10 @@ int states_options_read(const struct invocation *call, struct states_options *re
 		.reverse = invocation_flag(call, "reverse"),
 		.sort = (enum states_sort)invocation_choice(call, "sort", STATES_SORT_NONE),
 		.netns = invocation_text(call, "netns", NULL),
+		.counters = invocation_flag(call, "counters"),
 	};
+	if (ret->counters)
+		return check_counters(call);
 	ret->top = (size_t)invocation_number(call, "top",
 					     ret->list || ret->json ? 0 : GROUPS_SHOWN);
 	r = read_keys(call, ret);

@@ -37,6 +37,7 @@ struct states_options {
 	const char *netns; /* (borrowed) NULL: one's own */
 	int64_t every_ns;  /* 0: one look */
 	bool list, processes, json, reverse;
+	bool counters; /* and nothing that is about sockets: no source, no filter, no keys */
 };
 
 extern const struct cli_option states_option_table[];
