@@ -430,6 +430,137 @@ PYTHON
 	alone story
 }
 
+# ---- counters
+
+@test "--counters: those of /proc/net, and what a walk over the same sockets says" {
+	story() {
+		scene
+		sysctl -qw net.ipv4.tcp_max_tw_buckets=8 net.core.somaxconn=77
+		states
+		mv states.json walk.json
+		states --counters
+		# No answer that only a walk has is invented.
+		is '([.total, .states, .groups, .ports, .timers] | all(. == null)) and .netns == "own"'
+		grep '^Tcp:' /proc/net/snmp | awk 'NR == 1 { split($0, n) } NR == 2 { for (i = 2; i <= NF; i++) print n[i], $i }' >snmp
+		for name in ActiveOpens PassiveOpens CurrEstab EstabResets MaxConn; do
+			is ".counters[\"Tcp.$name\"] == $(awk -v name=$name '$1 == name { print $2 }' snmp)"
+		done
+		is ".counters[\"sockstat.TCP.tw\"] == $(sed -n 's/^TCP:.* tw \([0-9]*\) .*/\1/p' /proc/net/sockstat)"
+		is '.limits == {"net.ipv4.tcp_max_tw_buckets": 8, "net.core.somaxconn": 77}'
+		is ".page_bytes == $(getconf PAGESIZE) and .machine_wide == [\"sockstat.TCP.alloc\", \"sockstat.TCP.mem\", \"sockstat.TCP.orphan\"]"
+		# The same sockets, walked over.
+		mv states.json counters.json
+		jq -s '{w: .[0], c: .[1].counters}' walk.json counters.json >states.json
+		is '.w.total == 33 and .c["sockstat.TCP.tw"] == .w.states["TIME-WAIT"] + .w.fin_wait2_minisocks'
+		is '.c["sockstat.TCP.inuse"] + .c["sockstat.TCP6.inuse"] ==
+			.w.total - .w.states["SYN-RECV"] - .c["sockstat.TCP.tw"]'
+		# Of IPv6 are those with such addresses, and one whose addresses are v4-mapped.
+		is ".c[\"sockstat.TCP6.inuse\"] == $("$CONTEST" states --list | grep -c ' \[.*\]:') + 1"
+		is '.c["Tcp.CurrEstab"] == .w.states.ESTAB + .w.states["CLOSE-WAIT"]' ||
+			[ "$(uname -r | tr . ' ' | awk '{ print $1 * 1000 + $2 < 6010 }')" = 1 ] # man page
+		"$CONTEST" states --counters >states.out
+		grep -q '^ESTAB + CLOSE-WAIT  *12  *both together ' states.out
+		grep -q '^Minisocks  *2  *8  *25.0%  *TIME-WAIT, and FIN-WAIT-2 without a process' states.out
+		grep -q '^ActiveOpens  *1[0-9]  *connections begun by connect()$' states.out
+		sed '1,/^So far/d' states.out | lacks '  0  ' -
+		lacks TCPAbortOnMemory states.out
+	}
+	alone story
+	schemas
+}
+
+@test "--counters of another namespace, of all, and of an empty one" {
+	story() {
+		mkfifo other.in
+		exec 8<>other.in
+		unshare --net bash -c 'ip link set lo up; exec "$CONTEST" serve --listen 127.0.0.1 --port 7200 --threads 1' <&8 >other.out 2>&1 &
+		other=$!
+		wait_until has_line '^listening on ' other.out
+		states --counters --netns "$other"
+		is ".netns == \"$other\" and .inode == $(stat -Lc %i "/proc/$other/ns/net") and .counters[\"sockstat.TCP.inuse\"] >= 1"
+		states --counters
+		is ".inode == $(stat -Lc %i /proc/self/ns/net) and .counters[\"sockstat.TCP.inuse\"] == 0"
+		states --counters --netns all
+		[ "$(wc -l <states.json)" -eq 2 ]
+		jq -es '(map(.inode) | unique | length) == 2 and (map(.counters["sockstat.TCP.inuse"] > 0) | sort) == [false, true]' states.json
+		[ "$("$CONTEST" states --counters --netns all | grep -c '^What the kernel has counted of TCP in the network namespace .*([0-9]*)')" -eq 2 ]
+		# Nothing was counted: no table of it.
+		"$CONTEST" states --counters >states.out
+		lacks '^So far' states.out
+		fails 3 'contest states: there is no network namespace nowhere: ip netns lists the names; a PID says that of a process' \
+			-- --counters --netns nowhere
+	}
+	alone story
+	schemas
+}
+
+@test "--counters: from the first namespace of the machine its limits are known for others" {
+	[ -r /proc/sys/net/ipv4/tcp_max_orphans ] || skip "not in the first network namespace: it has no net.ipv4.tcp_max_orphans"
+	unshare --net true 2>/dev/null || skip "not root: cannot enter a namespace from the first one"
+	cd "$BATS_TEST_TMPDIR"
+	unshare --net sleep 60 3>&- &
+	other=$!
+	elsewhere() {
+		[ "$(readlink "/proc/$other/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+	}
+	wait_until elsewhere
+	states --counters --netns "$other"
+	kill "$other"
+	is ".limits[\"net.ipv4.tcp_max_orphans\"] == $(cat /proc/sys/net/ipv4/tcp_max_orphans)"
+	is ".limits[\"net.ipv4.tcp_mem\"] == [$(tr '\t' ',' </proc/sys/net/ipv4/tcp_mem)] and .counters[\"sockstat.TCP.inuse\"] == 0"
+	schemas
+}
+
+@test "--counters where /proc is missing, cut or hostile" {
+	story() {
+		mkdir net
+		# told LINE [OPTIONS…]: this line, exit status 3, and nothing on stdout, over the folder net.
+		told() {
+			local line=$1 status=0
+			shift
+			# thread-self, which is asked, is this one also behind exec.
+			timeout 60 bash -c 'mount --bind net /proc/$$/task/$$/net; exec "$CONTEST" states --counters "$@"' \
+				bash "$@" >states.out 2>states.err || status=$?
+			printf '%s\n' "$line" | diff - states.err
+			[ "$status" -eq 3 ] && [ ! -s states.out ]
+		}
+		told 'contest states: cannot read /proc/net/netstat: No such file or directory'
+		cat /proc/net/netstat >net/netstat
+		cat /proc/net/sockstat >net/sockstat
+		for text in 'Tcp: A\nTcp: 1 2\n' 'Tcp: "\nTcp: 1\n' 'Tcp: A\033[31m\nTcp: 1\n' 'Tcp: A\nTcp: 99999999999999999999\n' 'Tcp'; do
+			# shellcheck disable=SC2059 # is a format
+			printf "$text" >net/snmp
+			told 'contest states: /proc/net/snmp does not look as the kernel writes it'
+			told 'contest states: /proc/net/snmp does not look as the kernel writes it' --json
+		done
+		head -c 2000000 /dev/zero | tr '\0' ' ' >net/snmp
+		told 'contest states: cannot read /proc/net/snmp: File too large'
+		rm net/snmp
+		mkdir net/snmp
+		told 'contest states: cannot read /proc/net/snmp: Is a directory'
+		# A kernel without IPv6, and one that counts little: what is not there is not told.
+		rmdir net/snmp
+		printf 'Tcp: CurrEstab\nTcp: 5\n' >net/snmp
+		timeout 60 bash -c 'mount --bind net /proc/$$/task/$$/net; exec "$CONTEST" states --counters' >states.out
+		grep -q '^ESTAB + CLOSE-WAIT  *5 ' states.out
+		lacks IPv6 states.out
+		lacks ActiveOpens states.out
+		# The settings, too.
+		echo many >somaxconn
+		mount --bind somaxconn /proc/sys/net/core/somaxconn
+		fails 3 'contest states: /proc/sys/net/core/somaxconn does not look as the kernel writes it' -- --counters
+		umount /proc/sys/net/core/somaxconn
+		mkdir sys
+		mount --bind sys /proc/sys/net
+		states --counters
+		is '.limits == {} and .counters["Tcp.CurrEstab"] == 0'
+		COLUMNS=200 "$CONTEST" states --counters >states.out
+		grep -q '^Minisocks  *0  *TIME-WAIT, .* net.ipv4.tcp_max_tw_buckets is not shown in this namespace$' states.out
+	}
+	alone story
+	schemas
+}
+
 # ---- bad input, bad days
 
 @test "what is wrong in a filter is pointed at" {
@@ -468,12 +599,20 @@ PYTHON
 	fails_with 2 "contest states: option '--watch': 'x' is no number of seconds" states --watch=x
 	fails_with 2 "contest states: option '--watch': 0 is not from 0.01 to 86400 seconds" states --watch=0
 	fails_with 2 "contest states: unknown option '--lits'; did you mean '--list'?" states --lits
+	for option in by=state list processes top=3 sort=peer reverse source=diag; do
+		fails_with 2 "contest states: --counters and --${option%=*} exclude each other: no socket is looked at" \
+			states --counters "--$option"
+	done
+	fails_with 2 'contest states: --counters and --watch exclude each other: watch(1) repeats it, watch -d shows what moves' \
+		states --watch --counters
+	fails_with 2 'contest states: --counters and a filter exclude each other: no socket is looked at' \
+		states --counters state time-wait
 }
 
 @test "a full disk is told; a reader that has seen enough ends it without a word" {
 	story() {
 		scene
-		for options in '' --list '--by state' --json '--list --json'; do
+		for options in '' --list '--by state' --json '--list --json' --counters '--counters --json'; do
 			status=0
 			# shellcheck disable=SC2086 # words are words
 			timeout 60 "$CONTEST" states $options >/dev/full 2>states.err || status=$?
@@ -495,7 +634,7 @@ PYTHON
 	story() {
 		scene
 		for width in 20 40 80 120; do
-			for options in '' '--by state,peer' '--by destination,process --top 5'; do
+			for options in '' '--by state,peer' '--by destination,process --top 5' --counters; do
 				# shellcheck disable=SC2086 # words are words
 				COLUMNS=$width "$CONTEST" states $options >states.out
 				[ "$(widest <states.out)" -le "$width" ]
