@@ -31,6 +31,7 @@ static bool are_many(int netns_fd)
 	if (counters_read(netns_fd, &counters) < 0)
 		return false;
 	sockets = counters_value(&counters, "sockstat.TCP.inuse", 0) +
+		  counters_value(&counters, "sockstat.TCP6.inuse", 0) +
 		  counters_value(&counters, "sockstat.TCP.tw", 0);
 	counters_done(&counters);
 	return sockets >= SUM_FROM;
