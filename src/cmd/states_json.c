@@ -189,7 +189,7 @@ static void put_head(struct json_writer *json, const struct states_look *look)
 	json_open_object(json, NULL);
 	json_put_text(json, "schema", "contest.states/1");
 	json_put_text(json, "filter", look->options->text);
-	json_put_text(json, "source", look->options->source->name);
+	json_put_text(json, "source", look->options->source.source->name);
 }
 
 static int put_rest(struct json_writer *json, const struct states_look *look)

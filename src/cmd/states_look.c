@@ -300,16 +300,12 @@ static void read_range(struct states_net *net, int netns_fd)
 	netns_leave(home);
 }
 
-/* Whom to ask for sums: whoever was named, else who takes less time than a walk; NULL: nobody. */
+/* NULL: nobody, they are to be walked. */
 static const struct socket_source *choose_summing(const struct walking *walking, int netns_fd)
 {
-	const struct states_options *options = walking->look->options;
-
 	if (sum_fields(walking) < 0)
 		return NULL;
-	if (!options->source_named)
-		return socket_source_summing(netns_fd);
-	return options->source->sum ? options->source : NULL;
+	return source_choice_summing(&walking->look->options->source, netns_fd);
 }
 
 /* With the source opened for it. */
@@ -340,7 +336,7 @@ static int walk_namespace(struct walking *walking, int netns_fd)
 		r = ask(walking, summing, netns_fd, sum_up);
 	if (r != -ENOTSUP)
 		return r;
-	return ask(walking, walking->look->options->source, netns_fd, walk_sockets);
+	return ask(walking, walking->look->options->source.source, netns_fd, walk_sockets);
 }
 
 static struct states_net *add_net(struct states_look *look)

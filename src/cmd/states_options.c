@@ -14,12 +14,6 @@
 #define EVERY_MIN_NS (10 * NS_PER_MS)
 #define EVERY_MAX_NS (24 * 3600 * NS_PER_S)
 
-static const char *source_word(size_t index)
-{
-	/* The array ends with NULL, and nobody asks beyond. */
-	return socket_sources[index] ? socket_sources[index]->name : NULL;
-}
-
 static const char *key_word(size_t index)
 {
 	return index < GROUP_KEY_COUNT ? group_key_name((enum group_key)index) : NULL;
@@ -63,7 +57,7 @@ const struct cli_option states_option_table[] = {
 	 "the network namespace of that name (ip netns) or process; all: each that can be seen"},
 	{"source", OPTION_CHOICE, "SOURCE",
 	 "netlink, an iterator in the kernel, or /proc/net/tcp (default: the first that works)",
-	 .word = source_word},
+	 .word = source_option_word},
 	{"json",
 	 .help = "print the result as JSON (contest.states/1), with --watch a line per look"},
 	{NULL},
@@ -221,27 +215,6 @@ static int read_watch(const struct invocation *call, struct states_options *opti
 	return CLI_DONE;
 }
 
-static int read_source(const struct invocation *call, struct states_options *options)
-{
-	int chosen = invocation_choice(call, "source", -1);
-	struct why why, first = {0};
-
-	if (chosen >= 0) {
-		options->source = socket_sources[chosen];
-		options->source_named = true;
-		if (options->source->probe(&why) < 0)
-			return invocation_fail(call, CLI_REFUSED, "%s", why.text);
-		return CLI_DONE;
-	}
-	for (size_t i = 0; socket_sources[i] && !options->source; i++) {
-		if (socket_sources[i]->probe(i ? &why : &first) == 0)
-			options->source = socket_sources[i];
-	}
-	if (!options->source)
-		return invocation_fail(call, CLI_REFUSED, "%s", first.text);
-	return CLI_DONE;
-}
-
 static bool groups_have(const struct states_options *options, enum states_sort sort)
 {
 	int key = group_key_parse(sorts[sort]);
@@ -319,7 +292,7 @@ int states_options_read(const struct invocation *call, struct states_options *re
 		r = check(call, ret);
 	if (r == CLI_DONE)
 		r = read_filter(call, ret);
-	return r == CLI_DONE ? read_source(call, ret) : r;
+	return r == CLI_DONE ? source_option_read(call, &ret->source) : r;
 }
 
 void states_options_done(struct states_options *options)

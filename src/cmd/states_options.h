@@ -3,9 +3,9 @@
 #define CONTEST_CMD_STATES_OPTIONS_H
 
 #include "cmd/cli.h"
+#include "cmd/source_option.h"
 #include "observe/socket_filter.h"
 #include "observe/socket_groups.h"
-#include "observe/socket_source.h"
 
 /* What rows and groups are sorted by. */
 enum states_sort {
@@ -28,8 +28,7 @@ enum states_sort {
 struct states_options {
 	char *text;		      /* (owned) the filter's, "" without one */
 	struct socket_filter *filter; /* (owned) NULL: all */
-	const struct socket_source *source;
-	bool source_named; /* by the user: nothing else will do */
+	struct source_choice source;
 	enum group_key keys[GROUP_KEYS_MAX];
 	size_t key_count; /* 0: the summary */
 	enum states_sort sort;

@@ -117,7 +117,7 @@ static struct states_options options_by(enum group_key key)
 	script_length = walks = interrupted_walk = 0;
 	torn = false;
 	return (struct states_options){
-		.text = (char *)"", .source = &fake, .keys = {key}, .key_count = 1};
+		.text = (char *)"", .source = {&fake, true}, .keys = {key}, .key_count = 1};
 }
 
 static void take(struct states_look *look, const struct states_sink *sink)

@@ -15,11 +15,6 @@
 #define INTERVAL_MIN_NS (NS_PER_S / 10)
 #define INTERVAL_MAX_NS (3600 * NS_PER_S)
 
-static const char *source_word(size_t index)
-{
-	return socket_sources[index] ? socket_sources[index]->name : NULL;
-}
-
 static const char *key_word(size_t index)
 {
 	return index < GROUP_KEY_COUNT ? group_key_name((enum group_key)index) : NULL;
@@ -37,7 +32,7 @@ static const struct cli_option top_options[] = {
 	{"source", OPTION_CHOICE, "SOURCE",
 	 "diag: netlink; bpf: an iterator in the kernel; proc: /proc/net/tcp (default: the first "
 	 "that works)",
-	 .word = source_word},
+	 .word = source_option_word},
 	{NULL},
 };
 
@@ -72,25 +67,6 @@ static int read_interval(const struct invocation *call, struct top_options *opti
 		return invocation_fail(call, CLI_USAGE,
 				       "option '--interval': %s is not from 0.1 to 3600 seconds",
 				       text);
-	return CLI_DONE;
-}
-
-static int read_source(const struct invocation *call, struct top_options *options)
-{
-	int chosen = invocation_choice(call, "source", -1);
-	struct why why, first = {""};
-
-	if (chosen >= 0) {
-		options->source = socket_sources[chosen];
-		if (options->source->probe(&why) < 0)
-			return invocation_fail(call, CLI_REFUSED, "%s", why.text);
-		return CLI_DONE;
-	}
-	for (size_t i = 0; socket_sources[i] && !options->source; i++)
-		if (socket_sources[i]->probe(i ? &why : &first) == 0)
-			options->source = socket_sources[i];
-	if (!options->source)
-		return invocation_fail(call, CLI_REFUSED, "%s", first.text);
 	return CLI_DONE;
 }
 
@@ -167,7 +143,7 @@ static int top(const struct invocation *call)
 	if (r == CLI_DONE)
 		r = check_terminal(call);
 	if (r == CLI_DONE)
-		r = read_source(call, &options);
+		r = source_option_read(call, &options.source);
 	if (r == CLI_DONE)
 		r = read_filter(call, text, &options);
 	if (r != CLI_DONE)

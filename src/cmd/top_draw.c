@@ -45,7 +45,7 @@ static void draw_title(const struct top_model *model, struct top_terminal *termi
 		snprintf(text, sizeof(text), "contest top: looking (%s)", model->source);
 	else
 		snprintf(text, sizeof(text), "contest top: %" PRIu64 " socket%s, %s %s, %s%s%s%s",
-			 look->sockets, look->sockets == 1 ? "" : "s", model->source,
+			 look->sockets, look->sockets == 1 ? "" : "s", look->source,
 			 states_time((uint64_t)(look->took_ns / NS_PER_MS), took),
 			 model->paused ? "paused" : "every ", model->paused ? "" : every,
 			 look->torn ? ", interrupted" : "",

@@ -61,6 +61,7 @@ struct top_look {
 	size_t row_count;
 	uint64_t groups; /* all of them */
 	int64_t at_ns, took_ns;
+	const char *source; /* who told: the last, where several namespaces had different ones */
 	bool torn, owners_known;
 	unsigned namespaces, refused; /* walked; not to be entered */
 	unsigned hidden;	      /* processes that could not be looked into */

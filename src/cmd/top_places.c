@@ -15,9 +15,11 @@
 static void place_close(const struct top_places *places, struct top_place *place)
 {
 	if (place->source)
-		places->source->close(place->source);
+		places->source.source->close(place->source);
 	if (place->diag)
 		sockdiag_close(place->diag);
+	if (place->sums)
+		place->summing->close(place->sums);
 	close(place->fd);
 }
 
@@ -35,7 +37,7 @@ static int place_add(struct top_places *places, int fd, const char *name, struct
 	}
 	place.netns = status.st_ino;
 	snprintf(place.name, sizeof(place.name), "%s", name);
-	r = places->source->open(fd, &place.source, why);
+	r = places->source.source->open(fd, &place.source, why);
 	if (r < 0) {
 		close(fd);
 		return r;
@@ -45,6 +47,20 @@ static int place_add(struct top_places *places, int fd, const char *name, struct
 		place.diag = NULL;
 	places->at[places->count++] = place;
 	return 0;
+}
+
+const struct socket_source *top_place_summing(const struct top_places *places,
+					      struct top_place *place)
+{
+	const struct socket_source *summing = source_choice_summing(&places->source, place->fd);
+	struct why why;
+
+	if (!summing)
+		return NULL;
+	if (!place->sums && summing->open(place->fd, &place->sums, &why) < 0)
+		return NULL;
+	place->summing = summing;
+	return summing;
 }
 
 static struct top_place *find(const struct top_places *places, uint64_t netns)
@@ -125,8 +141,8 @@ int top_places_renew(struct top_places *places, struct why *why)
 	return r;
 }
 
-int top_places_open(struct top_places *places, const struct socket_source *source,
-		    const char *netns, struct why *why)
+int top_places_open(struct top_places *places, struct source_choice source, const char *netns,
+		    struct why *why)
 {
 	int r;
 

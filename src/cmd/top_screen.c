@@ -95,7 +95,7 @@ static int run_walking(const struct top_options *options, struct top_walker *wal
 {
 	struct top_model model = {
 		.walker = walker,
-		.source = options->source->name,
+		.source = options->source.source->name,
 		.sort = GROUP_KEYS_MAX,
 		.by = options->by,
 		.interval_ns = options->interval_ns,

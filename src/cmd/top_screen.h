@@ -2,13 +2,13 @@
 #ifndef CONTEST_CMD_TOP_SCREEN_H
 #define CONTEST_CMD_TOP_SCREEN_H
 
+#include "cmd/source_option.h"
 #include "cmd/top_by.h"
 #include "observe/socket_filter.h"
-#include "observe/socket_source.h"
 #include "render/screen.h"
 
 struct top_options {
-	const struct socket_source *source;
+	struct source_choice source;
 	const char *netns;	      /* NULL: this one; "all"; a name or process */
 	const char *filter_text;      /* "" without one */
 	struct socket_filter *filter; /* (owned by who runs it; NULL: all) */

@@ -108,6 +108,21 @@ static int count_one(const struct socket_status *status, void *context)
 	return socket_groups_add(visit->groups, status, owner, visit->place->netns);
 }
 
+static int count_sum(const struct socket_sum *sum, void *context)
+{
+	struct visit *visit = context;
+	const struct socket_filter *filter = visit->question->filter;
+	struct top_look *look = visit->look;
+
+	if (filter && !socket_filter_matches(filter, &sum->like))
+		return 0;
+	if ((unsigned)sum->like.state < TCP_STATE_COUNT)
+		look->states[sum->like.state] += sum->count;
+	if (sum->like.state == TCP_FIN_WAIT2)
+		look->fin_wait2_minisocks += sum->minisocks;
+	return socket_groups_add_sum(visit->groups, sum, visit->place->netns);
+}
+
 static void count_anew(void *context)
 {
 	struct visit *visit = context;
@@ -118,6 +133,41 @@ static void count_anew(void *context)
 	top_pick_clear(&look->detail);
 	memset(look->states, 0, sizeof(look->states));
 	look->fin_wait2_minisocks = 0;
+}
+
+/* Where nothing is asked of single sockets, and somebody can: the place's sums. -ENOTSUP. */
+static int sum_place(const struct top_walk *walk, struct top_place *place, struct visit *visit,
+		     struct socket_walk *course, struct why *why)
+{
+	const struct socket_filter *filter = visit->question->filter;
+	int fields = socket_groups_fields(visit->groups);
+	const struct socket_source *summing;
+
+	if (fields < 0 || visit->owners || visit->question->group_chosen)
+		return -ENOTSUP;
+	if (filter)
+		fields |= (int)socket_filter_fields(filter);
+	summing = top_place_summing(walk->places, place);
+	if (!summing)
+		return -ENOTSUP;
+	visit->look->source = summing->name;
+	return summing->sum(place->sums, filter ? socket_filter_states(filter) : ~0U,
+			    (unsigned)fields, count_sum, visit, course, why);
+}
+
+static int count_place(const struct top_walk *walk, struct top_place *place, struct visit *visit,
+		       struct socket_walk *course, struct why *why)
+{
+	int r;
+
+	visit->place = place;
+	visit->anew = false;
+	r = sum_place(walk, place, visit, course, why);
+	if (r != -ENOTSUP)
+		return r;
+	visit->look->source = walk->places->source.source->name;
+	return walk->places->source.source->walk(place->source, visit->question->filter, count_one,
+						 count_anew, visit, course, why);
 }
 
 /* All namespaces. One that is begun anew takes the others' counts along: these are walked again,
@@ -131,10 +181,7 @@ static int count_all(const struct top_walk *walk, struct visit *visit, struct wh
 		struct socket_walk course = {0};
 		int r;
 
-		visit->place = &places->at[i % places->count];
-		visit->anew = false;
-		r = places->source->walk(visit->place->source, visit->question->filter, count_one,
-					 count_anew, visit, &course, why);
+		r = count_place(walk, &places->at[i % places->count], visit, &course, why);
 		if (r < 0)
 			return r;
 		visit->look->torn |= course.torn;

@@ -5,15 +5,15 @@
 #ifndef CONTEST_CMD_TOP_WALKER_H
 #define CONTEST_CMD_TOP_WALKER_H
 
+#include "cmd/source_option.h"
 #include "cmd/top_look.h"
 #include "cmd/top_trail.h"
 #include "observe/socket_filter.h"
-#include "observe/socket_source.h"
 
 struct top_walker;
 
 struct top_start {
-	const struct socket_source *source;
+	struct source_choice source;
 	const char *netns; /* top_places_open() */
 	struct top_by by;
 	bool owners;
