@@ -162,7 +162,11 @@ static int run_all(struct socket_sums *sums)
 {
 	int fd = bpf_program__fd(sums->program->progs.add_up), home = netns_enter(sums->netns_fd);
 	struct tcp_sums_run run = {.most = BUCKETS_A_RUN};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = &run, .ctx_size_in = sizeof(run));
+	struct bpf_test_run_opts options = {
+		.sz = sizeof(options),
+		.ctx_in = &run,
+		.ctx_size_in = sizeof(run),
+	};
 	const struct tcp_sums__bss *bss = sums->program->bss;
 	int r;
 

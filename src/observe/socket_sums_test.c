@@ -147,8 +147,8 @@ static void forget_looks(struct looks *looks)
 
 static bool is_same(const struct socket_group *a, const struct socket_group *b)
 {
-	return a->state == b->state && memcmp(&a->peer, &b->peer, sizeof(a->peer)) == 0 &&
-	       memcmp(&a->local, &b->local, sizeof(a->local)) == 0 && a->timer == b->timer &&
+	return a->state == b->state && tcp_endpoint_equal(&a->peer, &b->peer) &&
+	       tcp_endpoint_equal(&a->local, &b->local) && a->timer == b->timer &&
 	       a->count == b->count && a->minisocks == b->minisocks && a->timers == b->timers;
 }
 
