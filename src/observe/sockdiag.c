@@ -4,18 +4,18 @@
  * parts of at most 32 KiB (net/netlink/af_netlink.c, netlink_dump(), 6.18), each made when the
  * one before has been read.
  */
-#include "observe/sockdiag.h"
+#include "observe/sockdiag_fd.h"
 
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
-#include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/netns.h"
@@ -24,15 +24,15 @@
 
 #define PART_MAX      32768
 #define DUMP_ATTEMPTS 4
-#define ALL_STATES    ((1U << TCP_STATE_COUNT) - 1)
+#define ALL_STATES    ((1U << TCP_STATE_COUNT) - 2)
 
 /* include/net/tcp_states.h; it has no name in <netinet/tcp.h>. */
 #define TCP_NEW_SYN_RECV 12
 
 struct sockdiag {
-	struct mnl_socket *socket; /* (owned) */
-	uint32_t sequence;	   /* of the last request */
-	bool whole;		   /* the last dump came in one part */
+	int fd;		   /* (owned) */
+	uint32_t sequence; /* of the last request */
+	bool whole;	   /* the last dump came in one part */
 	char part[PART_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -86,31 +86,33 @@ static void status_of(const struct inet_diag_msg *message, struct socket_status 
 	ret->minisock = ret->timer == SOCKET_TIMER_TIMEWAIT;
 }
 
-static void visit_socket(const struct nlmsghdr *header, struct walk *walk)
+static int visit_socket(const struct nlmsghdr *header, struct walk *walk)
 {
 	struct socket_status status;
 
 	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
-		return;
+		return -EBADMSG;
 	walk->sockets++;
 	status_of(NLMSG_DATA(header), &status);
 	if (status.state >= TCP_STATE_COUNT || !(walk->states & 1U << status.state))
-		return;
+		return 0;
 	if (walk->stopped != 0)
-		return;
+		return 0;
 	walk->visited++;
 	walk->stopped = walk->visit(&status, walk->context);
+	return 0;
 }
 
-/* The errno that ends an answer: in NLMSG_ERROR, and since 4.18 in NLMSG_DONE. */
+/* -errno of what ends an answer, not negative for none: in NLMSG_ERROR, and since 4.18 in
+ * NLMSG_DONE. */
 static int error_of(const struct nlmsghdr *header)
 {
 	int error;
 
-	if (mnl_nlmsg_get_payload_len(header) < sizeof(error))
+	if (header->nlmsg_len < NLMSG_LENGTH(sizeof(error)))
 		return header->nlmsg_type == NLMSG_ERROR ? -EBADMSG : 0;
-	memcpy(&error, mnl_nlmsg_get_payload(header), sizeof(error));
-	return error < 0 ? error : 0;
+	memcpy(&error, NLMSG_DATA(header), sizeof(error));
+	return error;
 }
 
 /* One message: 0 when more are to come, 1 when it is the last one, or -errno. */
@@ -134,13 +136,12 @@ static int read_message(const struct sockdiag *diag, const struct nlmsghdr *head
 		r = error_of(header);
 		return r < 0 ? r : 1;
 	default:
-		visit_socket(header, walk);
-		return 0;
+		return visit_socket(header, walk);
 	}
 }
 
 /* Whether a whole message is at byte @at of @length. Not libmnl's functions: their calls were three
- * quarters of the time that a socket took here. */
+ * quarters of the time that a socket took here; and without them any descriptor will do. */
 static bool holds_message(const char *part, size_t at, size_t length)
 {
 	const struct nlmsghdr *header = (const struct nlmsghdr *)(part + at);
@@ -149,15 +150,34 @@ static bool holds_message(const char *part, size_t at, size_t length)
 	       header->nlmsg_len >= sizeof(*header) && header->nlmsg_len <= length - at;
 }
 
-/* The messages that one recvmsg(2) gives. Returns as read_message() does. */
+/* The messages that @length bytes hold, up to the one that ends the answer. Returns as
+ * read_message() does; -EBADMSG when something else is behind the last of them: what is cut there
+ * may be the end, and nobody would ever send another. */
+static int read_messages(const struct sockdiag *diag, size_t length, struct walk *walk)
+{
+	size_t at = 0;
+	int r = 0;
+
+	while (r == 0 && holds_message(diag->part, at, length)) {
+		const struct nlmsghdr *header = (const struct nlmsghdr *)(diag->part + at);
+
+		at += NLMSG_ALIGN(header->nlmsg_len);
+		r = read_message(diag, header, walk);
+	}
+	if (r == 0 && (at == 0 || at < length))
+		return -EBADMSG;
+	return r;
+}
+
+/* One part of an answer. Returns as read_message() does. */
 static int read_part(struct sockdiag *diag, struct walk *walk)
 {
 	size_t before = walk->sockets;
 	ssize_t n;
-	int r = 0;
+	int r;
 
 	do {
-		n = mnl_socket_recvfrom(diag->socket, diag->part, sizeof(diag->part));
+		n = recv(diag->fd, diag->part, sizeof(diag->part), MSG_TRUNC);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == ENOBUFS) {
 		walk->lost = true;
@@ -165,12 +185,9 @@ static int read_part(struct sockdiag *diag, struct walk *walk)
 	}
 	if (n < 0)
 		return -errno;
-	for (size_t at = 0; r == 0 && holds_message(diag->part, at, (size_t)n);) {
-		const struct nlmsghdr *header = (const struct nlmsghdr *)(diag->part + at);
-
-		at += NLMSG_ALIGN(header->nlmsg_len);
-		r = read_message(diag, header, walk);
-	}
+	if ((size_t)n > sizeof(diag->part))
+		return -EMSGSIZE;
+	r = read_messages(diag, (size_t)n, walk);
 	walk->parts += walk->sockets > before;
 	return r;
 }
@@ -181,8 +198,7 @@ static void drain(struct sockdiag *diag)
 	ssize_t n;
 
 	do {
-		n = recv(mnl_socket_get_fd(diag->socket), diag->part, sizeof(diag->part),
-			 MSG_DONTWAIT);
+		n = recv(diag->fd, diag->part, sizeof(diag->part), MSG_DONTWAIT);
 	} while (n > 0 || (n < 0 && (errno == EINTR || errno == ENOBUFS)));
 }
 
@@ -196,7 +212,7 @@ static int send_message(struct sockdiag *diag, const struct iovec *parts, size_t
 		.msg_iovlen = count,
 	};
 
-	while (sendmsg(mnl_socket_get_fd(diag->socket), &message, 0) < 0)
+	while (sendmsg(diag->fd, &message, 0) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
@@ -428,53 +444,41 @@ static int probe(struct sockdiag *diag, struct why *why)
 	return 0;
 }
 
-static int open_socket(int netns_fd, struct mnl_socket **ret)
-{
-	int home = netns_enter(netns_fd);
-	struct mnl_socket *socket;
-	int error;
-
-	if (home < 0)
-		return home;
-	socket = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
-	error = -errno;
-	netns_leave(home);
-	if (!socket)
-		return error;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-		error = -errno;
-		mnl_socket_close(socket);
-		return error;
-	}
-	*ret = socket;
-	return 0;
-}
-
-int sockdiag_open(int netns_fd, struct sockdiag **ret, struct why *why)
+int sockdiag_open_fd(int fd, struct sockdiag **ret, struct why *why)
 {
 	struct sockdiag *diag = calloc(1, sizeof(*diag));
 	int r;
 
 	if (!diag)
 		return why_set(why, -ENOMEM, "cannot list the TCP sockets");
-	r = open_socket(netns_fd, &diag->socket);
-	if (r < 0)
-		why_set(why, r, "cannot open a socket of the family NETLINK_SOCK_DIAG");
-	else
-		r = probe(diag, why);
+	diag->fd = fd;
+	r = probe(diag, why);
 	if (r < 0) {
-		sockdiag_close(diag);
+		free(diag);
 		return r;
 	}
 	*ret = diag;
 	return 0;
 }
 
+int sockdiag_open(int netns_fd, struct sockdiag **ret, struct why *why)
+{
+	/* Its address it gets when it first sends (netlink_sendmsg(), 6.18). */
+	CLEANUP_CLOSE int fd = netns_socket(netns_fd, AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG);
+	int r;
+
+	if (fd < 0)
+		return why_set(why, fd, "cannot open a socket of the family NETLINK_SOCK_DIAG");
+	r = sockdiag_open_fd(fd, ret, why);
+	if (r == 0)
+		(void)TAKE_FD(fd);
+	return r;
+}
+
 void sockdiag_close(struct sockdiag *diag)
 {
 	if (!diag)
 		return;
-	if (diag->socket)
-		mnl_socket_close(diag->socket);
+	close(diag->fd);
 	free(diag);
 }

@@ -1,5 +1,5 @@
 /*
- * TCP sockets as the kernel lists them: inet_diag over netlink (libmnl), the interface below ss.
+ * TCP sockets as the kernel lists them: inet_diag over netlink, the interface below ss.
  *
  * TIME-WAIT sockets and orphaned FIN-WAIT-2 sockets are both `struct inet_timewait_sock`
  * minisocks (timer "timewait", no inode); here they are told apart by their state, where
@@ -55,7 +55,8 @@ void sockdiag_close(struct sockdiag *diag);
 /* Called for each socket; a non-zero return ends the dump and is handed back. */
 typedef int (*sockdiag_visit)(const struct socket_status *status, void *context);
 
-#define SOCKDIAG_BYTECODE_MAX 65532 /* bytes: what a netlink attribute holds */
+#define SOCKDIAG_BYTECODE_MAX                                                                      \
+	65528 /* bytes: what a netlink attribute holds, nla_len being 16 bits */
 
 /* What is asked for. */
 struct sockdiag_query {
@@ -76,8 +77,9 @@ struct sockdiag_course {
  * Visits every TCP socket of the namespace that @query asks for, both families, v4-mapped sockets
  * with a v4 key. A dump that the kernel marks as interrupted (NLM_F_DUMP_INTR) is repeated up to
  * a few times, each after a call of @again (may be NULL): what @visit saw so far does not count.
- * 0, what @visit returned, or -errno (-EINVAL: bytecode that the kernel does not take); *ret is set
- * unless it is negative.
+ * 0, what @visit returned, or -errno (-EINVAL: bytecode that the kernel does not take; -EBADMSG,
+ * -EMSGSIZE: no netlink messages; -ENOBUFS: answers were lost each time); *ret is set unless it is
+ * negative.
  */
 int sockdiag_walk(struct sockdiag *diag, const struct sockdiag_query *query, sockdiag_visit visit,
 		  void (*again)(void *context), void *context, struct sockdiag_course *ret);

@@ -4,9 +4,9 @@
  */
 #include "observe/testnet.h"
 
-#include <libmnl/libmnl.h>
 #include <linux/capability.h>
 #include <linux/inet_diag.h>
+#include <linux/netlink.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -500,20 +500,19 @@ static void test_find(void **state)
 	assert_null(socket_source_find("netstat"));
 }
 
-/* Dumps that are yet to be marked by __wrap_mnl_socket_recvfrom() as the kernel would. */
+/* Dumps that are yet to be marked by __wrap_recv() as the kernel would. */
 static unsigned interruptions;
 
-ssize_t __real_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size);
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size);
+ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
 
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size)
+ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 {
-	ssize_t n = __real_mnl_socket_recvfrom(socket, buffer, size);
+	ssize_t n = __real_recv(fd, buffer, size, flags);
 	struct nlmsghdr *header = buffer;
-	int left = (int)n;
 
-	for (; interruptions > 0 && mnl_nlmsg_ok(header, left);
-	     header = mnl_nlmsg_next(header, &left))
+	for (int left = (int)n; interruptions > 0 && NLMSG_OK(header, left);
+	     header = NLMSG_NEXT(header, left))
 		if (header->nlmsg_type == NLMSG_DONE) {
 			header->nlmsg_flags |= NLM_F_DUMP_INTR;
 			interruptions--;
