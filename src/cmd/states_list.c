@@ -273,7 +273,7 @@ static void restart(void *context)
 
 	list->failed = list->told;
 	if (list->room)
-		list->room += list->told;
+		list->room = list->look->options->top + list->told;
 }
 
 static int keep(void *context, const struct socket_status *status, const struct owner *owner,
@@ -350,10 +350,20 @@ static int look_and_tell(struct list *list, struct states_look *look, struct why
 		return r;
 	if (sorted)
 		tell_sorted(list);
-	else if (list->failed && !list->json)
-		fprintf(stderr, "the first %zu rows are of a list that was interrupted\n",
-			list->failed);
 	return 0;
+}
+
+static void tell_void(const struct invocation *call, size_t rows)
+{
+	if (rows == 1)
+		invocation_fail(call, CLI_DONE,
+				"the first row is of a list that was interrupted: it does not "
+				"count");
+	else if (rows)
+		invocation_fail(call, CLI_DONE,
+				"the first %zu rows are of a list that was interrupted: they do "
+				"not count",
+				rows);
 }
 
 static unsigned fold_at(const struct screen *screen)
@@ -396,6 +406,8 @@ int states_list_print(const struct invocation *call, struct states_look *look, s
 		states_json_drop(list->json);
 	else
 		flush(list);
+	if (!options->json && r == 0)
+		tell_void(call, list->failed);
 	free(list->rows.at);
 	return r;
 }
