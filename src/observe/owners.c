@@ -25,12 +25,37 @@ static int read_one_way(enum owners_way way, struct owners **ret, unsigned *ret_
 	return 0;
 }
 
+static bool begins_with_proc(void)
+{
+	uint64_t processes, files;
+
+	return owners_count_files(&processes, &files) == 0 && owners_few(processes, files) &&
+	       owners_sees_first();
+}
+
+/* What /proc hides (from those without CAP_SYS_PTRACE), BPF may still see. */
+static int read_best(struct owners **ret, unsigned *ret_hidden, struct why *why)
+{
+	struct owners *owners = NULL;
+	unsigned hidden = 0;
+	int r = begins_with_proc() ? read_one_way(OWNERS_PROC, &owners, &hidden, NULL) : -EAGAIN;
+
+	if (r < 0 || hidden) {
+		if (read_one_way(OWNERS_BPF, ret, ret_hidden, NULL) == 0) {
+			owners_free(owners);
+			return 0;
+		}
+	}
+	if (r < 0)
+		return read_one_way(OWNERS_PROC, ret, ret_hidden, why);
+	if (ret_hidden)
+		*ret_hidden = hidden;
+	*ret = owners;
+	return 0;
+}
+
 int owners_read(enum owners_way way, struct owners **ret, unsigned *ret_hidden, struct why *why)
 {
-	if (way == OWNERS_BEST) {
-		if (read_one_way(OWNERS_BPF, ret, ret_hidden, NULL) == 0)
-			return 0;
-		way = OWNERS_PROC;
-	}
-	return read_one_way(way, ret, ret_hidden, why);
+	return way == OWNERS_BEST ? read_best(ret, ret_hidden, why)
+				  : read_one_way(way, ret, ret_hidden, why);
 }

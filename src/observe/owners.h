@@ -1,7 +1,7 @@
 /*
  * Which process a socket is of: from the inode to the processes that hold it open. By the BPF
- * iterator over tasks' files where BPF is allowed, else by reading /proc; the same answer from
- * both.
+ * iterator over tasks' files, or by reading /proc; the same answer from both. The best way is /proc
+ * where there is little to be read, else BPF where that is allowed.
  *
  * A process is a thread group. Descriptors that a thread alone has (unshare(2), CLONE_FILES) are
  * not looked for. Memory grows with the sockets (16 bytes each, with room to grow) and with the

@@ -23,4 +23,11 @@ int owners_add_socket(struct owners *owners, int process, int fd, uint32_t inode
 int owners_read_proc(struct owners *owners, unsigned *ret_hidden, struct why *why);
 int owners_read_bpf(struct owners *owners, struct why *why);
 
+/* Processes and open files of the machine; 0 or -errno. */
+int owners_count_files(uint64_t *ret_processes, uint64_t *ret_files);
+/* Whether of so many /proc is read sooner than BPF has begun. */
+bool owners_few(uint64_t processes, uint64_t files);
+/* Whether /proc shows the descriptors of the first process, and so most likely those of all. */
+bool owners_sees_first(void);
+
 #endif
