@@ -17,9 +17,9 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/netns.h"
-#include "observe/every_state.h"
 #include "observe/sockdiag.h"
 #include "observe/socket_filter.h"
+#include "observe/socket_testing.h"
 #include "tcp/state.h"
 
 static struct sockdiag *diag;
@@ -631,7 +631,7 @@ static int set_up(void **state)
 	raw = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
 	if (!raw || mnl_socket_bind(raw, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -1;
-	make_every_state();
+	sockets_make();
 	return 0;
 }
 
