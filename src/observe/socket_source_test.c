@@ -2,19 +2,14 @@
  * The same contract for every source: sockets made in all states that can be made without waiting,
  * and each source has to tell of each of them, and the same as the others.
  */
-#include "observe/testnet.h"
+#include "observe/socket_list.h"
 
-#include <linux/capability.h>
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/netns.h"
-#include "observe/socket_source.h"
 #include "observe/socket_testing.h"
 #include "tcp/state.h"
 
@@ -49,73 +44,9 @@ size_t socket_filter_bytecode(const struct socket_filter *filter, const void **r
 
 /* ---- looking at them ---- */
 
-#define LIST_MAX 4096
-
-struct list {
-	struct socket_status at[LIST_MAX];
-	size_t count;
-	size_t again;
-	int stop; /* what each visit returns */
-};
-
-static int keep(const struct socket_status *status, void *context)
-{
-	struct list *list = context;
-
-	assert_true(list->count < LIST_MAX);
-	list->at[list->count++] = *status;
-	return list->stop;
-}
-
-static void forget(void *context)
-{
-	struct list *list = context;
-
-	list->count = 0;
-	list->again++;
-}
-
-static int order(const struct tcp_endpoint *a, const struct tcp_endpoint *b)
-{
-	int bytes = memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes));
-
-	if (bytes != 0)
-		return bytes;
-	if (a->address.family != b->address.family)
-		return a->address.family - b->address.family;
-	return a->port - b->port;
-}
-
-static int by_key(const void *first, const void *second)
-{
-	const struct tcp_key *a = &((const struct socket_status *)first)->key;
-	const struct tcp_key *b = &((const struct socket_status *)second)->key;
-	int local = order(&a->local, &b->local);
-
-	return local != 0 ? local : order(&a->remote, &b->remote);
-}
-
 static int home_netns = -1;
 static const struct socket_source *source; /* that the tests are about */
 static void *opened;
-
-/* Sorted by key. */
-static struct socket_walk walk_of(const struct socket_source *from, void *handle,
-				  const struct socket_filter *filter, struct list *ret)
-{
-	struct socket_walk walk = {.seen = 77, .repeated = 77};
-	struct why why = {0};
-	int r;
-
-	ret->count = ret->again = 0;
-	ret->stop = 0;
-	r = from->walk(handle, filter, keep, forget, ret, &walk, &why);
-	if (r != 0)
-		fail_msg("%s: %d %s", from->name, r, why.text);
-	assert_int_equal(walk.seen, ret->count);
-	qsort(ret->at, ret->count, sizeof(ret->at[0]), by_key);
-	return walk;
-}
 
 static const struct socket_status *find(const struct list *list, const struct tcp_key *key)
 {
@@ -487,168 +418,15 @@ static void test_without_reasons(void **state)
 	source->close(NULL);
 }
 
-/* ---- what is not about each of them ---- */
-
-static void test_find(void **state)
-{
-	(void)state;
-	assert_string_equal(socket_sources[0]->name, "diag");
-	for (size_t i = 0; socket_sources[i]; i++) {
-		assert_ptr_equal(socket_source_find(socket_sources[i]->name), socket_sources[i]);
-		assert_true(strlen(socket_sources[i]->summary) > 0);
-	}
-	assert_null(socket_source_find("netstat"));
-}
-
-/* Dumps that are yet to be marked by __wrap_recv() as the kernel would. */
-static unsigned interruptions;
-
-ssize_t __real_recv(int fd, void *buffer, size_t size, int flags);
-ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags);
-
-ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
-{
-	ssize_t n = __real_recv(fd, buffer, size, flags);
-	struct nlmsghdr *header = buffer;
-
-	for (int left = (int)n; interruptions > 0 && NLMSG_OK(header, left);
-	     header = NLMSG_NEXT(header, left))
-		if (header->nlmsg_type == NLMSG_DONE) {
-			header->nlmsg_flags |= NLM_F_DUMP_INTR;
-			interruptions--;
-		}
-	return n;
-}
-
-static void test_interrupted(void **state)
-{
-	static struct list list;
-	const struct socket_source *diag = socket_source_find("diag");
-	struct socket_walk walk;
-	struct why why;
-	void *handle;
-
-	(void)state;
-	NEEDS_NAMESPACE();
-	assert_int_equal(diag->open(home_netns, &handle, &why), 0);
-	interruptions = 2;
-	walk = walk_of(diag, handle, NULL, &list);
-	assert_int_equal(walk.repeated, 2);
-	assert_false(walk.torn);
-	assert_int_equal(list.again, 2);
-	assert_int_equal(list.count, made_count);
-
-	interruptions = 1000;
-	walk = walk_of(diag, handle, NULL, &list);
-	interruptions = 0;
-	assert_true(walk.torn);
-	assert_int_equal(walk.repeated, 3);
-	assert_int_equal(list.again, 3);
-	assert_int_equal(list.count, made_count);
-	diag->close(handle);
-}
-
-/* The most that read(2) gives at once, 0: as much as it is asked for. */
-static size_t read_most;
-
-ssize_t __real_read(int fd, void *buffer, size_t size);
-ssize_t __wrap_read(int fd, void *buffer, size_t size);
-
-ssize_t __wrap_read(int fd, void *buffer, size_t size)
-{
-	return __real_read(fd, buffer, read_most > 0 && size > read_most ? read_most : size);
-}
-
-/* Lines that come in pieces. */
-static void test_short_reads(void **state)
-{
-	static struct list list;
-	const struct socket_source *proc = socket_source_find("proc");
-	struct why why;
-	void *handle;
-
-	(void)state;
-	NEEDS_NAMESPACE();
-	assert_int_equal(proc->open(home_netns, &handle, &why), 0);
-	for (read_most = 1; read_most < 1000; read_most = read_most * 3 + 10) {
-		walk_of(proc, handle, NULL, &list);
-		assert_int_equal(list.count, made_count);
-	}
-	read_most = 0;
-	proc->close(handle);
-}
-
-/* What the probe of "bpf" says in a process that did @lose: the child's status, and its words. */
-static int probe_without(int (*lose)(void), struct why *ret)
-{
-	int status, words[2];
-	pid_t child;
-	ssize_t n;
-
-	assert_int_equal(pipe(words), 0);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct why why = {0};
-		int r = lose();
-
-		if (r == 0)
-			r = socket_source_find("bpf")->probe(&why);
-		_exit(write(words[1], &why, sizeof(why)) < 0 ? 255 : -r);
-	}
-	n = read(words[0], ret, sizeof(*ret));
-	assert_int_equal(n, sizeof(*ret));
-	close(words[0]);
-	close(words[1]);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
-
-static int lose_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-
-	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
-}
-
-static int go_into_a_user_namespace(void)
-{
-	return unshare(CLONE_NEWUSER) < 0 ? -ECANCELED : 0;
-}
-
-static void test_refused(void **state)
-{
-	struct why why = {0};
-	int r = probe_without(lose_capabilities, &why);
-
-	(void)state;
-	if (r == ENOTSUP) {
-		assert_non_null(strstr(why.text, "libbpf-dev"));
-		return;
-	}
-	assert_true(r == EPERM || r == EACCES);
-	assert_non_null(strstr(why.text, "CAP_BPF is missing"));
-	r = probe_without(go_into_a_user_namespace, &why);
-	if (r == ECANCELED) {
-		print_message("no user namespace\n");
-		skip();
-	}
-	assert_true(r == EPERM || r == EACCES);
-	assert_non_null(strstr(why.text, "inside a user namespace"));
-}
-
 /* ---- */
 
-static int begin(void **state)
+/* Once, for all of them. */
+static void begin(void)
 {
-	(void)state;
-	if (not_alone)
-		return 0;
+	if (home_netns >= 0)
+		return;
 	home_netns = netns_open_current();
 	sockets_make();
-	return 0;
 }
 
 /* For each source its own group; one that may not be used here is told, and left out. */
@@ -660,6 +438,7 @@ static int open_source(void **state)
 	opened = NULL;
 	if (not_alone)
 		return 0;
+	begin();
 	if (getenv("CONTEST_VALGRIND") && source == socket_source_find("bpf"))
 		print_message("bpf cannot be tested: valgrind 3.19 knows too little of bpf(2)\n");
 	else if (source->probe(&why) < 0)
@@ -715,16 +494,9 @@ static int run_contract(void)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),
-		cmocka_unit_test(test_interrupted),
-		cmocka_unit_test(test_short_reads),
-		cmocka_unit_test(test_refused),
-	};
-	int failed;
+	int failed = 0;
 
 	be_alone_with_privileges();
-	failed = cmocka_run_group_tests_name("socket_source", tests, begin, NULL);
 	for (size_t i = 0; socket_sources[i]; i++) {
 		source = socket_sources[i];
 		failed += run_contract();
