@@ -1,8 +1,8 @@
 /* Sources on bad days: lists that are interrupted, text in pieces, privileges that are missing. */
 #include "observe/socket_list.h"
 
+#include <libmnl/libmnl.h>
 #include <linux/capability.h>
-#include <linux/netlink.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -33,8 +33,8 @@ ssize_t __wrap_recv(int fd, void *buffer, size_t size, int flags)
 	ssize_t n = __real_recv(fd, buffer, size, flags);
 	struct nlmsghdr *header = buffer;
 
-	for (int left = (int)n; interruptions > 0 && NLMSG_OK(header, left);
-	     header = NLMSG_NEXT(header, left))
+	for (int left = (int)n; interruptions > 0 && mnl_nlmsg_ok(header, left);
+	     header = mnl_nlmsg_next(header, &left))
 		if (header->nlmsg_type == NLMSG_DONE) {
 			header->nlmsg_flags |= NLM_F_DUMP_INTR;
 			interruptions--;
