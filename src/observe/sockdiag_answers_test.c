@@ -185,12 +185,12 @@ static void states(void **state)
 	}
 }
 
-static void check_timer(uint8_t timer, uint32_t expires, enum socket_timer expected, uint32_t left)
+static void check_timer(int timer, uint32_t expires, enum socket_timer expected, uint32_t left)
 {
 	const struct socket_status *status;
 
 	told = socket_at(1, TCP_TIME_WAIT);
-	told.idiag_timer = timer;
+	told.idiag_timer = (uint8_t)timer;
 	told.idiag_expires = expires;
 	told.idiag_retrans = 9;
 	status = walk_told();
@@ -204,7 +204,7 @@ static void check_timer(uint8_t timer, uint32_t expires, enum socket_timer expec
 static void timers(void **state)
 {
 	(void)state;
-	for (uint8_t timer = 1; timer < SOCKET_TIMER_COUNT; timer++) {
+	for (int timer = 1; timer < SOCKET_TIMER_COUNT; timer++) {
 		check_timer(timer, 59000, timer, 59000);
 		check_timer(timer, INT32_MAX, timer, INT32_MAX);
 		/* Overdue, before 5.4. */
