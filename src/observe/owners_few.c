@@ -1,6 +1,6 @@
 /*
  * Which way is the cheaper one. To load the BPF program takes 16 ms, most of it for the types of
- *the kernel, and another 0.2 µs for each descriptor of all processes; to read /proc 2.8 µs for a
+ * the kernel, and another 0.2 µs for each descriptor of all processes; to read /proc 2.8 µs for a
  * descriptor and 22 µs for a process (6.18, a virtual machine with 2 cores):
  *
  *	processes  files open  BPF      /proc

@@ -88,6 +88,17 @@ static int load_program(struct bpf_source *bpf, struct why *why)
 	return r;
 }
 
+/* What cannot be entered is told now, and not when the first walk begins. */
+static int try_to_enter(int netns_fd, struct why *why)
+{
+	int home = netns_enter(netns_fd);
+
+	if (home < 0)
+		return why_set(why, home, "cannot enter the network namespace");
+	netns_leave(home);
+	return 0;
+}
+
 static int bpf_open(int netns_fd, void **ret, struct why *why)
 {
 	struct bpf_source *bpf;
@@ -102,6 +113,8 @@ static int bpf_open(int netns_fd, void **ret, struct why *why)
 	bpf->netns_fd = fcntl(netns_fd, F_DUPFD_CLOEXEC, 0);
 	if (bpf->netns_fd < 0)
 		r = why_set(why, -errno, "cannot keep the network namespace");
+	else
+		r = try_to_enter(netns_fd, why);
 	if (r < 0) {
 		bpf_close(bpf);
 		return r;
