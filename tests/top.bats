@@ -86,7 +86,7 @@ is_now() {
 
 whole() {
 	sed -e 's/, diag [0-9.]*m*s,/, diag TIME,/' -e 's/[0-9.]*m*s left/TIME left/' \
-		-e 's/ *[▁▂▃▄▅▆▇█]\+$/ HISTORY/' -e 's/\(:\)[345][0-9]\{4\} /\1PORT /' -e 's/ *$//'
+		-e 's/ *[▁▂▃▄▅▆▇]\+$/ HISTORY/' -e 's/\(:\)[345][0-9]\{4\} /\1PORT /' -e 's/ *$//'
 }
 
 status_is() {
@@ -124,12 +124,12 @@ wait_until() {
 			contest top: 4 sockets, diag TIME, every 1.0s
 			LISTEN 2  ESTAB 2 HISTORY
 			by local-port,state; all sockets
-			Local port   State   Count ▼      +/-   Timer left History
+			Local port   State   Count ▼      +/-   Timer left                       History
 		END
 		wait_until shown '^contest top: 4 sockets'
 		tmux -S "$tmux_socket" capture-pane -p >last
 		whole <last | head -n 4 | diff - want
-		[ "$(sed -n '5,8p' last | grep -c '^[0-9]* *\(ESTAB\|LISTEN\) *1 .*[█▁]$')" -eq 4 ]
+		[ "$(sed -n '5,8p' last | grep -c '^[0-9]* *\(ESTAB\|LISTEN\) *1 .*[▇▁]$')" -eq 4 ]
 		grep -q '^5000  *ESTAB  *1 ' last
 		grep -q '^5001  *LISTEN  *1 ' last
 		sed -n '9,23p' last | (! grep -q .)
@@ -277,12 +277,12 @@ wait_until() {
 		exec 7>&-
 		wait_until shown ' FIN-WAIT-2 '
 		shown ' ESTAB  *│ lasted '
-		shown '│─* FIN ─*>│'
-		shown '│<─* ACK ─*│'
+		shown '├─* FIN ─*▶│'
+		shown '│◀─* ACK ─*┤'
 		shown '^timer timewait, .* left, .*; minisock$'
 		kill -KILL "$listener"
 		wait_until shown ' TIME-WAIT  *│ for '
-		shown '│<─* FIN ─*│'
+		shown '│◀─* FIN ─*┤'
 		keys Escape Escape
 		wait_until shown '? help  / filter'
 	}
@@ -329,13 +329,62 @@ wait_until() {
 			done
 			keys Left Left
 		done
-		wait_until shown '^127.0.0.1  *ESTAB  *2 .*█$'
+		wait_until shown '^127.0.0.1  *ESTAB  *2 .*▇$'
 		tmux -S "$tmux_socket" resize-window -x 20 -y 6
 		wait_until shown '^127.*  *2$'
 		tmux -S "$tmux_socket" resize-window -x 200 -y 50
 		wait_until shown '^127.0.0.1  *ESTAB  *2 '
 		keys q
 		wait_until status_is 0
+	}
+	alone story
+}
+
+@test "what has no room is left out whole, and that there is more is said" {
+	story() {
+		for port in {5000..5011}; do
+			listen "$port"
+		done
+		connect 7 5000
+		top 80 14 --by local-port,state
+		wait_until shown '^by local-port,state; all sockets  *1-9 of 14$'
+		keys End
+		wait_until shown ' 6-14 of 14$'
+		keys b C-u state Enter
+		wait_until shown '^by state; all sockets$'
+		keys Home Enter
+		wait_until shown '^LISTEN 12  *1-6 of 12$'
+		shown '^unread 0 B, unacknowledged 0 B, retransmitting 0, minisocks 0$'
+		tmux -S "$tmux_socket" resize-window -x 50 -y 14
+		wait_until shown '^? help  Enter follow a connection  Esc back$'
+		shown '^unread 0 B, unacknowledged 0 B, retransmitting 0$'
+		keys Escape
+		tmux -S "$tmux_socket" resize-window -x 20 -y 14
+		wait_until shown '^? help  / filter$'
+		shown '^14 sockets$'
+		shown '^LISTEN 12  ESTAB 2$'
+		tmux -S "$tmux_socket" resize-window -x 15 -y 14
+		wait_until shown '^LISTEN 12  …$'
+		keys '?'
+		wait_until shown '^   choose a$'
+	}
+	alone story
+}
+
+@test "the chosen row is a bar of one colour, but for its history" {
+	needs python3
+	story() {
+		listen 5000
+		connect 7 5000
+		top 80 24 --by state "'dport = :5000'"
+		wait_until shown '^ESTAB  *1 .*▇$'
+		tmux -S "$tmux_socket" capture-pane -e -N -p | "$root/scripts/ansi-svg" 80 24 >picture
+		# Letters are dark, as on the first line; bars are not.
+		grep '>ESTAB<\|<path' picture >row
+		tail -n 2 row >last
+		grep -q 'fill="#0d1117">ESTAB<' last
+		[ "$(grep -c '<rect.* fill="#3fb950"' picture)" -eq 0 ]
+		grep -q '<path.* fill="#39c5cf"/>' last
 	}
 	alone story
 }
@@ -479,6 +528,10 @@ wait_until() {
 		screen 120 24 'TERM=nonesuch "$CONTEST" top'
 		wait_until shown '^status 3$'
 		shown '^contest top: terminfo does not know this terminal.*(TERM=nonesuch)'
+		tmux -S "$tmux_socket" kill-server
+		screen 120 24 'TERM=dumb "$CONTEST" top'
+		wait_until shown '^status 3$'
+		shown '^contest top: .*it cannot place text (TERM=dumb)'
 		tmux -S "$tmux_socket" kill-server
 		screen 120 24 'TERM= "$CONTEST" top'
 		wait_until shown '^status 3$'

@@ -11,50 +11,10 @@
 #include "render/text.h"
 #include "tcp/state.h"
 
+/* Columns of a process's name and id that are worth their place. */
+#define PROCESS_LEAST 8
+
 /* ---- a group */
-
-struct columns {
-	unsigned local, peer, state, timer, queues, process; /* 0: no room */
-};
-
-static struct columns lay_out(const struct top_group *detail, unsigned width)
-{
-	struct columns columns = {.local = 8, .peer = 8, .state = 10};
-	char text[TCP_ENDPOINT_TEXT_MAX];
-	unsigned left;
-
-	for (size_t i = 0; i < detail->connection_count; i++) {
-		const struct tcp_key *key = &detail->connections[i].status.key;
-		unsigned local = screen_columns(tcp_endpoint_format(&key->local, text));
-		unsigned peer = screen_columns(tcp_endpoint_format(&key->remote, text));
-
-		columns.local = local > columns.local ? local : columns.local;
-		columns.peer = peer > columns.peer ? peer : columns.peer;
-	}
-	if (columns.local + columns.peer + columns.state + 2 > width) {
-		/* The peer is cut last, the state never. */
-		left = width > columns.state + 1 ? width - columns.state - 1 : 0;
-		columns.peer = columns.peer < left ? columns.peer : left;
-		columns.local = left > columns.peer + 1 ? left - columns.peer - 1 : 0;
-		return columns;
-	}
-	left = width - columns.local - columns.peer - columns.state - 2;
-	columns.timer = left >= 15 ? 14 : 0;
-	left -= columns.timer ? 15 : 0;
-	columns.queues = left >= 9 ? 8 : 0;
-	left -= columns.queues ? 9 : 0;
-	columns.process = left >= 9 ? left - 1 : 0;
-	return columns;
-}
-
-static unsigned put(struct top_terminal *terminal, unsigned row, unsigned at, unsigned width,
-		    enum screen_style style, bool reverse, const char *text)
-{
-	if (!width)
-		return at;
-	top_terminal_put(terminal, row, at, width, style, reverse, text);
-	return at + width + 1;
-}
 
 static const char *format_timer(const struct socket_status *status, char *to, size_t room)
 {
@@ -76,46 +36,115 @@ static const char *format_owner(const struct owner *owner, char *to, size_t room
 	return to;
 }
 
-static void draw_connection_row(struct top_terminal *terminal, const struct columns *columns,
-				unsigned row, const struct top_connection *connection, bool chosen)
+static const char *format_queues(const struct socket_status *status, char *to, size_t room)
+{
+	snprintf(to, room, "%" PRIu32 "/%" PRIu32, status->receive_queue, status->send_queue);
+	return to;
+}
+
+enum column { LOCAL, PEER, STATE, TIMER, QUEUES, PROCESS, COLUMNS };
+
+static const char *const titles[] = {
+	[LOCAL] = "Local", [PEER] = "Peer",	   [STATE] = "State",
+	[TIMER] = "Timer", [QUEUES] = "Recv/Send", [PROCESS] = "Process",
+};
+
+_Static_assert(ARRAY_SIZE(titles) == COLUMNS, "a title for each column");
+
+/* What stands in that column; may be in @to. */
+static const char *cell(const struct top_connection *connection, enum column column, char *to,
+			size_t room)
 {
 	const struct socket_status *status = &connection->status;
+
+	switch (column) {
+	case LOCAL:
+		return tcp_endpoint_format(&status->key.local, to);
+	case PEER:
+		return tcp_endpoint_format(&status->key.remote, to);
+	case STATE:
+		return states_name(status->state);
+	case TIMER:
+		return format_timer(status, to, room);
+	case QUEUES:
+		return format_queues(status, to, room);
+	case PROCESS:
+		return format_owner(&connection->owner, to, room);
+	case COLUMNS:
+		break;
+	}
+	return "";
+}
+
+/* Of a screen that has no room for both the peer is cut last, the state never. */
+static void squeeze(unsigned *widths, unsigned width)
+{
+	unsigned left = width > widths[STATE] + 1 ? width - widths[STATE] - 1 : 0;
+
+	widths[PEER] = widths[PEER] < left ? widths[PEER] : left;
+	widths[LOCAL] = left > widths[PEER] + 1 ? left - widths[PEER] - 1 : 0;
+	widths[TIMER] = widths[QUEUES] = widths[PROCESS] = 0;
+}
+
+/* Widths of the columns, 0: no room. As wide as what is in them; half a number is a wrong one, so
+ * that only names are cut. */
+static void lay_out(const struct top_group *detail, unsigned width, unsigned *widths)
+{
+	unsigned left;
+	char text[128];
+
+	for (enum column column = LOCAL; column < COLUMNS; column++) {
+		widths[column] = screen_columns(titles[column]);
+		for (size_t i = 0; i < detail->connection_count; i++) {
+			unsigned takes = screen_columns(
+				cell(&detail->connections[i], column, text, sizeof(text)));
+
+			widths[column] = takes > widths[column] ? takes : widths[column];
+		}
+	}
+	if (widths[LOCAL] + widths[PEER] + widths[STATE] + 2 > width) {
+		squeeze(widths, width);
+		return;
+	}
+	left = width - widths[LOCAL] - widths[PEER] - widths[STATE] - 2;
+	for (enum column column = TIMER; column < COLUMNS; column++) {
+		if (column == PROCESS && left > PROCESS_LEAST && widths[PROCESS] > left - 1)
+			widths[PROCESS] = left - 1;
+		if (widths[column] + 1 > left)
+			widths[column] = 0;
+		left -= widths[column] ? widths[column] + 1 : 0;
+	}
+}
+
+static void draw_connection_row(struct top_terminal *terminal, const unsigned *widths, unsigned row,
+				const struct top_connection *connection, bool chosen)
+{
 	char text[128];
 	unsigned at = 0;
 
 	if (chosen)
 		top_terminal_put(terminal, row, 0, UINT32_MAX, STYLE_PLAIN, true, "");
-	at = put(terminal, row, at, columns->local, STYLE_PLAIN, chosen,
-		 tcp_endpoint_format(&status->key.local, text));
-	at = put(terminal, row, at, columns->peer, STYLE_PLAIN, chosen,
-		 tcp_endpoint_format(&status->key.remote, text));
-	at = put(terminal, row, at, columns->state, top_state_style(status->state), chosen,
-		 states_name(status->state));
-	at = put(terminal, row, at, columns->timer, STYLE_PLAIN, chosen,
-		 format_timer(status, text, sizeof(text)));
-	snprintf(text, sizeof(text), "%" PRIu32 "/%" PRIu32, status->receive_queue,
-		 status->send_queue);
-	at = put(terminal, row, at, columns->queues, STYLE_PLAIN, chosen, text);
-	put(terminal, row, at, columns->process, STYLE_PLAIN, chosen,
-	    format_owner(&connection->owner, text, sizeof(text)));
+	for (enum column column = LOCAL; column < COLUMNS; column++)
+		at = top_draw_cell(terminal, row, at, widths[column],
+				   column == STATE && !chosen
+					   ? top_state_style(connection->status.state)
+					   : STYLE_PLAIN,
+				   chosen, false, cell(connection, column, text, sizeof(text)));
 }
 
-static void draw_connection_titles(struct top_terminal *terminal, const struct columns *columns,
+static void draw_connection_titles(struct top_terminal *terminal, const unsigned *widths,
 				   unsigned row)
 {
 	unsigned at = 0;
 
-	at = put(terminal, row, at, columns->local, STYLE_BOLD, false, "Local");
-	at = put(terminal, row, at, columns->peer, STYLE_BOLD, false, "Peer");
-	at = put(terminal, row, at, columns->state, STYLE_BOLD, false, "State");
-	at = put(terminal, row, at, columns->timer, STYLE_BOLD, false, "Timer");
-	at = put(terminal, row, at, columns->queues, STYLE_BOLD, false, "Recv/S-Q");
-	put(terminal, row, at, columns->process, STYLE_BOLD, false, "Process");
+	for (enum column column = LOCAL; column < COLUMNS; column++)
+		at = top_draw_cell(terminal, row, at, widths[column], STYLE_BOLD, false, false,
+				   titles[column]);
 }
 
-/* Title, states, queues; returns the row behind them. */
+/* Title, states, queues; returns the row behind them, and how many columns the states took. */
 static unsigned draw_group_head(const struct top_model *model, struct top_terminal *terminal,
-				unsigned from, unsigned to)
+				unsigned from, unsigned to, unsigned *ret_used)
 {
 	const struct top_group *detail = &model->look->detail;
 	char text[sizeof(model->detail_title) + 64];
@@ -125,13 +154,14 @@ static unsigned draw_group_head(const struct top_model *model, struct top_termin
 	top_terminal_put(terminal, from++, 0, UINT32_MAX, STYLE_PLAIN, true, text);
 	if (to < from + 5)
 		return from;
-	top_draw_states(terminal, from++, 0, top_terminal_columns(terminal), detail->states);
+	*ret_used = top_draw_states(terminal, from++, top_terminal_columns(terminal),
+				    detail->states);
 	snprintf(text, sizeof(text),
 		 "unread %" PRIu64 " B, unacknowledged %" PRIu64 " B, retransmitting %" PRIu64
 		 ", minisocks %" PRIu64,
 		 detail->receive_queue, detail->send_queue, detail->retransmitting,
 		 detail->minisocks);
-	top_terminal_put(terminal, from++, 0, UINT32_MAX, STYLE_PLAIN, false, text);
+	top_draw_parts(terminal, from++, false, text);
 	return from;
 }
 
@@ -139,24 +169,27 @@ void top_draw_group(struct top_model *model, struct top_terminal *terminal, unsi
 		    unsigned to)
 {
 	const struct top_group *detail = &model->look->detail;
-	struct columns columns;
+	unsigned widths[COLUMNS];
 	struct top_list *list = &model->connections;
-	unsigned room;
+	unsigned head = from, used = 0, room;
 
 	if (!detail->chosen) {
 		top_terminal_put(terminal, from, 0, UINT32_MAX, STYLE_PLAIN, true,
 				 model->detail_title);
 		return;
 	}
-	from = draw_group_head(model, terminal, from, to);
-	columns = lay_out(detail, top_terminal_columns(terminal));
+	from = draw_group_head(model, terminal, head, to, &used);
+	lay_out(detail, top_terminal_columns(terminal), widths);
 	if (from < to)
-		draw_connection_titles(terminal, &columns, from++);
+		draw_connection_titles(terminal, widths, from++);
 	room = from < to ? to - from : 0;
 	model->page = room;
 	top_list_scroll(list, detail->connection_count, room);
+	if (used)
+		top_draw_range(terminal, head + 1, used, list, room, detail->connection_count,
+			       detail->count > detail->connection_count);
 	for (unsigned i = 0; i < room && list->first + i < detail->connection_count; i++)
-		draw_connection_row(terminal, &columns, from + i,
+		draw_connection_row(terminal, widths, from + i,
 				    &detail->connections[list->first + i],
 				    list->first + i == list->chosen);
 }
@@ -192,31 +225,60 @@ static void draw_ends(const struct ladder *ladder, unsigned row)
 	top_terminal_put(ladder->terminal, row, ladder->peer, 1, STYLE_DIM, false, bar);
 }
 
-/* "──── FIN ───▶", from end to end. */
+/* How an arrow is drawn. */
+struct arrow_signs {
+	const char *dash, *from_us, *to_peer, *to_us, *from_peer;
+};
+
+static const struct arrow_signs *arrow_signs(const struct ladder *ladder)
+{
+	static const struct arrow_signs lines = {"─", "├", "▶", "◀", "┤"},
+					ascii = {"-", "|", ">", "<", "|"};
+
+	return top_terminal_utf8(ladder->terminal) ? &lines : &ascii;
+}
+
+static void put_sign(const struct ladder *ladder, unsigned row, unsigned column, const char *sign)
+{
+	top_terminal_put(ladder->terminal, row, column, 1, STYLE_LINK, false, sign);
+}
+
+/* "├─── FIN ───▶│", from end to end. */
+static void draw_arrow(const struct ladder *ladder, unsigned row, bool sent, const char *name)
+{
+	const struct arrow_signs *signs = arrow_signs(ladder);
+	unsigned room = ladder->peer - ladder->us - 1;
+
+	draw_ends(ladder, row);
+	for (unsigned i = 0; i < room; i++)
+		put_sign(ladder, row, ladder->us + 1 + i, signs->dash);
+	if (sent) {
+		put_sign(ladder, row, ladder->us, signs->from_us);
+		put_sign(ladder, row, ladder->peer - 1, signs->to_peer);
+	} else {
+		put_sign(ladder, row, ladder->us + 1, signs->to_us);
+		put_sign(ladder, row, ladder->peer, signs->from_peer);
+	}
+	top_terminal_put(ladder->terminal, row, ladder->us + 1 + (room - screen_columns(name)) / 2,
+			 room, STYLE_LINK, false, name);
+}
+
 static void draw_packet(struct ladder *ladder, const char *name, size_t length, bool sent)
 {
-	struct top_terminal *terminal = ladder->terminal;
-	const char *dash = top_terminal_utf8(terminal) ? "─" : "-";
-	unsigned row, room = ladder->peer - ladder->us - 1;
+	unsigned row;
 	char text[32];
 
 	if (!next_line(ladder, &row))
 		return;
-	draw_ends(ladder, row);
 	snprintf(text, sizeof(text), " %.*s ", (int)length, name);
-	if (!ladder->peer) {
-		top_terminal_put(terminal, row, ladder->us, UINT32_MAX, STYLE_LINK, false,
-				 sent ? "->" : "<-");
-		top_terminal_put(terminal, row, ladder->us + 2, UINT32_MAX, STYLE_LINK, false,
-				 text);
+	if (ladder->peer) {
+		draw_arrow(ladder, row, sent, text);
 		return;
 	}
-	for (unsigned i = 0; i < room; i++)
-		top_terminal_put(terminal, row, ladder->us + 1 + i, 1, STYLE_LINK, false, dash);
-	top_terminal_put(terminal, row, sent ? ladder->peer - 1 : ladder->us + 1, 1, STYLE_LINK,
-			 false, sent ? ">" : "<");
-	top_terminal_put(terminal, row, ladder->us + 1 + (room - screen_columns(text)) / 2, room,
-			 STYLE_LINK, false, text);
+	top_terminal_put(ladder->terminal, row, ladder->us, UINT32_MAX, STYLE_LINK, false,
+			 sent ? "->" : "<-");
+	top_terminal_put(ladder->terminal, row, ladder->us + 2, UINT32_MAX, STYLE_LINK, false,
+			 text);
 }
 
 static void draw_between(struct ladder *ladder, int before, int state)
@@ -275,12 +337,39 @@ static void draw_ladder(struct ladder *ladder, const struct top_trail *trail, in
 	}
 }
 
+/* As many lines as it takes; returns the row behind. */
+static unsigned put_lines(struct top_terminal *terminal, unsigned from, unsigned to, bool reverse,
+			  const char *text)
+{
+	char line[256];
+
+	while (*text && from < to) {
+		const char *begin = text;
+		size_t length = text_line(&text, top_terminal_columns(terminal));
+
+		snprintf(line, sizeof(line), "%.*s", (int)length, begin);
+		top_terminal_put(terminal, from++, 0, UINT32_MAX, STYLE_PLAIN, reverse, line);
+	}
+	return from;
+}
+
+/* A minisock has none any more; the trail knows who it was. */
+static const char *format_last_owner(const struct top_trail *trail, char *to, size_t room)
+{
+	if (!trail->owner.pid)
+		return "no process";
+	if (!trail->last.minisock)
+		return format_owner(&trail->owner, to, room);
+	snprintf(to, room, "no process, once %s (%d)", trail->owner.name, (int)trail->owner.pid);
+	return to;
+}
+
 /* Who, what the socket holds, what it waits for; returns the row behind. */
 static unsigned draw_facts(const struct top_trail *trail, struct top_terminal *terminal,
-			   unsigned from, int64_t now_ns)
+			   unsigned from, unsigned to, int64_t now_ns)
 {
 	const struct socket_status *last = &trail->last;
-	char local[TCP_ENDPOINT_TEXT_MAX], peer[TCP_ENDPOINT_TEXT_MAX], text[256], name[64];
+	char local[TCP_ENDPOINT_TEXT_MAX], peer[TCP_ENDPOINT_TEXT_MAX], text[256], name[96];
 	int64_t gone_ms = (now_ns - trail->last_ns) / NS_PER_MS;
 	uint64_t left_ms = last->timer_left_ms > gone_ms ? last->timer_left_ms - (uint64_t)gone_ms
 							 : 0;
@@ -288,8 +377,8 @@ static unsigned draw_facts(const struct top_trail *trail, struct top_terminal *t
 
 	snprintf(text, sizeof(text), "%s to %s, %s", tcp_endpoint_format(&trail->key.local, local),
 		 tcp_endpoint_format(&trail->key.remote, peer),
-		 trail->owner.pid ? format_owner(&trail->owner, name, sizeof(name)) : "no process");
-	top_terminal_put(terminal, from++, 0, UINT32_MAX, STYLE_PLAIN, true, text);
+		 format_last_owner(trail, name, sizeof(name)));
+	from = put_lines(terminal, from, to, true, text);
 	if (top_trail_is_gone(trail))
 		snprintf(text, sizeof(text), "there is no such socket any more");
 	else if (last->timer == SOCKET_TIMER_OFF)
@@ -303,8 +392,7 @@ static unsigned draw_facts(const struct top_trail *trail, struct top_terminal *t
 			 socket_timer_name(last->timer), states_time(left_ms, left),
 			 last->retransmits, last->receive_queue, last->send_queue,
 			 last->minisock ? "; minisock" : "");
-	top_terminal_put(terminal, from++, 0, UINT32_MAX, STYLE_PLAIN, false, text);
-	return from;
+	return put_lines(terminal, from, to, false, text);
 }
 
 void top_draw_connection(const struct top_model *model, struct top_terminal *terminal,
@@ -314,7 +402,7 @@ void top_draw_connection(const struct top_model *model, struct top_terminal *ter
 	struct ladder ladder = {.terminal = terminal, .to = to, .us = 23};
 	int64_t now_ns = clock_now_ns();
 
-	from = draw_facts(&model->trail, terminal, from, now_ns);
+	from = draw_facts(&model->trail, terminal, from, to, now_ns);
 	if (columns >= 60) {
 		ladder.peer = columns < 100 ? columns - 3 : 97;
 		if (from + 4 < to) {
@@ -331,4 +419,7 @@ void top_draw_connection(const struct top_model *model, struct top_terminal *ter
 	draw_ladder(&ladder, &model->trail, now_ns);
 	ladder.skip = from < to && ladder.line > to - from ? ladder.line - (to - from) : 0;
 	draw_ladder(&ladder, &model->trail, now_ns);
+	/* It goes on: so do the lines. */
+	for (unsigned row; !top_trail_is_gone(&model->trail) && next_line(&ladder, &row);)
+		draw_ends(&ladder, row);
 }

@@ -1,5 +1,6 @@
 #include "cmd/top_draw.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -17,15 +18,13 @@ static const struct {
 	{"b", "type what to group by: state,peer,timer"},
 	{"/", "type a filter, as of ss: state time-wait and dport = :443"},
 	{"< >", "sort by the column to the left, to the right"},
-	{"c d t", "sort by count, change, timer left; 1-4: by a key"},
-	{"r", "sort the other way round"},
+	{"c d t r", "sort by count, change, timer left (1-4: by a key); turn round"},
 	{"Space", "pause, go on"},
 	{"+ -", "look less often, more often"},
 	{"q", "quit (or Ctrl-C)"},
 	{"", ""},
 	{"", "While typing"},
-	{"Enter", "keep it, when it is right"},
-	{"Esc", "as it was before"},
+	{"Enter Esc", "keep it, when it is right; as it was before"},
 	{"^W ^U ^K", "delete a word, to the beginning, to the end"},
 	{"", ""},
 	{"", "What is shown"},
@@ -35,26 +34,62 @@ static const struct {
 	{"Packets", "beside a followed connection are those its states imply"},
 };
 
+/* The lines of the help, of which @first to below @end are shown. */
+struct page {
+	struct top_terminal *terminal;
+	size_t line, first, end;
+};
+
+static void put_line(struct page *page, unsigned column, enum screen_style style, const char *text,
+		     size_t length)
+{
+	char line[128];
+
+	if (page->line < page->first || page->line >= page->end)
+		return;
+	snprintf(line, sizeof(line), "%.*s", (int)length, text);
+	top_terminal_put(page->terminal, 1 + (unsigned)(page->line - page->first), column,
+			 UINT32_MAX, style, false, line);
+}
+
+/* All of it; what is too long goes on below. */
+static void draw_page(struct page *page)
+{
+	unsigned columns = top_terminal_columns(page->terminal);
+	bool beside = columns >= 40;
+	unsigned indent = beside ? 11 : columns >= 12 ? 3 : 0;
+
+	page->line = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(help); i++) {
+		const char *key = help[i].key, *what = help[i].what;
+		unsigned from = *key ? indent : 0;
+
+		put_line(page, 1, STYLE_LINK, key, strlen(key));
+		page->line += *key && !beside;
+		do {
+			const char *begin = what;
+			size_t length = text_line(&what, columns > from ? columns - from : 1);
+
+			put_line(page, from, *key ? STYLE_PLAIN : STYLE_BOLD, begin, length);
+			page->line++;
+		} while (*what);
+	}
+}
+
 void top_draw_help(struct top_model *model, struct top_terminal *terminal)
 {
-	unsigned rows = top_terminal_rows(terminal), columns = top_terminal_columns(terminal);
-	unsigned indent = columns >= 40 ? 11 : 9;
-	size_t count = ARRAY_SIZE(help), shown = rows > 2 ? rows - 2 : 0;
+	unsigned rows = top_terminal_rows(terminal);
+	size_t shown = rows > 2 ? rows - 2 : 0;
+	struct page page = {.terminal = terminal};
 
-	if (model->help_first + shown > count)
-		model->help_first = count > shown ? count - shown : 0;
 	top_terminal_put(terminal, 0, 0, UINT32_MAX, STYLE_PLAIN, true, "contest top: help");
-	for (unsigned i = 0; i < shown && model->help_first + i < count; i++) {
-		const char *key = help[model->help_first + i].key;
-		const char *what = help[model->help_first + i].what;
-
-		if (!*key) {
-			top_terminal_put(terminal, i + 1, 0, UINT32_MAX, STYLE_BOLD, false, what);
-			continue;
-		}
-		top_terminal_put(terminal, i + 1, 1, indent - 2, STYLE_LINK, false, key);
-		top_terminal_put(terminal, i + 1, indent, UINT32_MAX, STYLE_PLAIN, false, what);
-	}
+	draw_page(&page);
+	if (model->help_first + shown > page.line)
+		model->help_first = page.line > shown ? page.line - shown : 0;
+	page.first = model->help_first;
+	page.end = page.first + shown;
+	draw_page(&page);
 	top_terminal_put(terminal, rows - 1, 0, UINT32_MAX, STYLE_DIM, false,
-			 count > shown ? "Up Down scroll  any other key: back" : "any key: back");
+			 page.line > shown ? "Up Down scroll  any other key: back"
+					   : "any key: back");
 }

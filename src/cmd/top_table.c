@@ -1,9 +1,10 @@
 #include "cmd/top_table.h"
 
+#include "cmd/top_look.h"
+
 #define CHANGE_WIDTH  8
 #define TIMER_WIDTH   12
 #define HISTORY_LEAST 10
-#define HISTORY_MOST  60
 #define KEY_LEAST     5
 
 /* The columns that come for nothing when there is room are left out in this order: history, timer,
@@ -74,8 +75,17 @@ struct top_table top_table_lay_out(unsigned width, const unsigned *wanted, size_
 		return table;
 	if (left >= HISTORY_LEAST + TOP_TABLE_GAP) {
 		table.history = left - TOP_TABLE_GAP;
-		if (table.history > HISTORY_MOST)
-			table.history = HISTORY_MOST;
+		if (table.history > TOP_HISTORY)
+			table.history = TOP_HISTORY;
 	}
 	return table;
+}
+
+unsigned top_table_width(const struct top_table *table, size_t keys)
+{
+	unsigned sum = keys_width(table, keys) + table->count;
+
+	sum += table->change ? TOP_TABLE_GAP + table->change : 0;
+	sum += table->timer ? TOP_TABLE_GAP + table->timer : 0;
+	return sum + (table->history ? TOP_TABLE_GAP + table->history : 0);
 }

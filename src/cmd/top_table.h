@@ -15,5 +15,7 @@ struct top_table {
  * @width: of the screen. */
 struct top_table top_table_lay_out(unsigned width, const unsigned *wanted, size_t keys,
 				   unsigned count);
+/* Columns that all of it takes. */
+unsigned top_table_width(const struct top_table *table, size_t keys);
 
 #endif

@@ -131,6 +131,19 @@ static void begin_input(void)
 	set_escdelay(ESCAPE_MS);
 }
 
+/* newterm() takes a terminal that can only go to the next line (TERM=dumb), too. */
+static bool can_place_text(void)
+{
+	const char *move;
+	int error;
+
+	if (setupterm(NULL, STDOUT_FILENO, &error) != OK)
+		return false;
+	move = tigetstr((NCURSES_CONST char *)"cup");
+	del_curterm(cur_term);
+	return move && move != (char *)-1;
+}
+
 int top_terminal_open(enum color_choice color, struct top_terminal **ret, struct why *why)
 {
 	struct top_terminal *terminal = calloc(1, sizeof(*terminal));
@@ -144,7 +157,7 @@ int top_terminal_open(enum color_choice color, struct top_terminal **ret, struct
 		return why_set(why, -errno, "cannot read the terminal's modes");
 	}
 	/* initscr() would end the program. */
-	terminal->screen = newterm(NULL, stdout, stdin);
+	terminal->screen = can_place_text() ? newterm(NULL, stdout, stdin) : NULL;
 	if (!terminal->screen) {
 		free(terminal);
 		if (!name || !*name)

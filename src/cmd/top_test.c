@@ -191,6 +191,62 @@ static void unknown_past_is_not_made_up(void **state)
 	top_memory_free(memory);
 }
 
+/* What comes and goes has a line that comes and goes. */
+static void history_outlasts_a_gap(void **state)
+{
+	static const uint32_t want[] = {3, 0, 0, 7};
+	struct top_memory *memory = top_memory_new();
+	struct top_row first[] = {row_of(80, 5), row_of(443, 3)}, gap[] = {row_of(80, 5)};
+	struct top_row last[] = {row_of(443, 7), row_of(80, 5)};
+	struct top_look look = look_of(first, 2);
+
+	(void)state;
+	assert_int_equal(top_memory_recall(memory, &look), 0);
+	for (int i = 0; i < 2; i++) {
+		gap[0] = row_of(80, 5);
+		look = look_of(gap, 1);
+		assert_int_equal(top_memory_recall(memory, &look), 0);
+	}
+	look = look_of(last, 2);
+	assert_int_equal(top_memory_recall(memory, &look), 0);
+	assert_int_equal(last[0].change, 7);
+	assert_int_equal(last[0].history.count, 4);
+	assert_memory_equal(last[0].history.at, want, sizeof(want));
+	top_memory_free(memory);
+}
+
+/* More groups went than are kept: nothing is said of what these had before. */
+static void forgotten_groups_are_not_zero(void **state)
+{
+	static struct top_row first[TOP_ROWS], second[TOP_ROWS], last[TOP_ROWS];
+	struct top_memory *memory = top_memory_new();
+	struct top_row *looks[] = {first, second};
+	struct top_look look;
+
+	(void)state;
+	for (uint16_t i = 0; i < TOP_ROWS; i++) {
+		first[i] = last[i] = row_of((uint16_t)(1 + i), 2);
+		second[i] = row_of((uint16_t)(5000 + i), 2);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(looks); i++) {
+		look = look_of(looks[i], TOP_ROWS);
+		assert_int_equal(top_memory_recall(memory, &look), 0);
+	}
+	for (size_t i = 0; i < TOP_ROWS; i++)
+		second[i] = row_of((uint16_t)(10000 + i), 2);
+	look = look_of(second, TOP_ROWS);
+	assert_int_equal(top_memory_recall(memory, &look), 0);
+	look = look_of(last, TOP_ROWS);
+	assert_int_equal(top_memory_recall(memory, &look), 0);
+	for (size_t i = 0; i < TOP_ROWS; i++) {
+		assert_int_equal(last[i].change, 2);
+		/* Remembered from its beginning, or since the look before. */
+		assert_true((last[i].history.count == 4 && last[i].history.at[0] == 2) ||
+			    (last[i].history.count == 2 && last[i].history.at[0] == 0));
+	}
+	top_memory_free(memory);
+}
+
 static void other_keys_forget(void **state)
 {
 	struct top_memory *memory = top_memory_new();
@@ -228,9 +284,9 @@ static void history_is_drawn(void **state)
 	char text[TOP_SPARK_MAX];
 
 	(void)state;
-	assert_string_equal(top_history_spark(&history, 6, true, text), "   ▁▄█");
-	assert_string_equal(top_history_spark(&history, 6, false, text), "   .-#");
-	assert_string_equal(top_history_spark(&history, 2, true, text), "▄█");
+	assert_string_equal(top_history_spark(&history, 6, true, text), "   ▁▄▇");
+	assert_string_equal(top_history_spark(&history, 6, false, text), "   .=#");
+	assert_string_equal(top_history_spark(&history, 2, true, text), "▄▇");
 	assert_string_equal(top_history_spark(&none, 3, true, text), "   ");
 	assert_int_equal(strlen(top_history_spark(&none, 1000, true, text)), TOP_HISTORY);
 	history = (struct top_history){.count = TOP_HISTORY};
@@ -337,6 +393,7 @@ static void columns_fit(void **state)
 			assert_true(table.count > 0);
 			/* Of two columns and less there is no room for a gap. */
 			assert_true(sum <= width || width < 4);
+			assert_int_equal(top_table_width(&table, keys), sum);
 		}
 }
 
@@ -460,6 +517,8 @@ int main(void)
 		cmocka_unit_test(group_has_what_is_counted_into_it),
 		cmocka_unit_test(history_follows_a_group),
 		cmocka_unit_test(unknown_past_is_not_made_up),
+		cmocka_unit_test(history_outlasts_a_gap),
+		cmocka_unit_test(forgotten_groups_are_not_zero),
 		cmocka_unit_test(other_keys_forget),
 		cmocka_unit_test(history_keeps_the_newest),
 		cmocka_unit_test(history_is_drawn),
