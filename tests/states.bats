@@ -695,6 +695,23 @@ PYTHON
 	alone story
 }
 
+@test "without any privilege: the sockets of one's own namespace, by each source that needs none" {
+	story() {
+		scene
+		for source in '' '--source diag' '--source proc'; do
+			# shellcheck disable=SC2086 # words are words
+			setpriv --bounding-set=-all --inh-caps=-all "$CONTEST" states --json $source >states.json
+			is '.total == 33 and .ports != []'
+			# The first that works is the one that needs no privilege.
+			[ "$source" ] || is '.source == "diag"'
+		done
+		setpriv --bounding-set=-all --inh-caps=-all "$CONTEST" states --netns all --by netns >states.out
+		grep -q ' 33 ' states.out
+	}
+	needs setpriv
+	alone story
+}
+
 @test "an empty namespace, and a filter that nothing matches" {
 	story() {
 		[ "$("$CONTEST" states)" = '0 TCP sockets' ]

@@ -11,7 +11,7 @@ int netns_open_current(void);
  * Moves the calling thread into the namespace of @netns_fd. Returns a descriptor of the one it
  * was in, to be given to netns_leave(), or -errno. A socket made meanwhile stays where it was
  * made (net/socket.c, sock_create(): current->nsproxy->net_ns), /proc/thread-self/net and
- * /proc/sys/net show this namespace.
+ * /proc/sys/net show this namespace. Into the one that it is in, it needs no privilege.
  */
 int netns_enter(int netns_fd);
 

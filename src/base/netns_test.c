@@ -1,6 +1,7 @@
 /* Network namespaces, in a child of its own. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -9,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -98,6 +100,48 @@ static int netns_child(void)
 	return 0;
 }
 
+static bool give_up_privileges(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{.effective = 0}};
+
+	return syscall(SYS_capset, &header, none) == 0;
+}
+
+/* As any user at home: the namespace that one is in needs no privilege, another one does. */
+static int own_child(void)
+{
+	int other, own, home, fd;
+
+	if (!unshare_as_root(CLONE_NEWNET))
+		return CHILD_SKIP;
+	other = netns_open_current();
+	CHECK(other >= 0 && unshare(CLONE_NEWNET) == 0);
+	own = netns_open_current();
+	CHECK(own >= 0 && give_up_privileges());
+
+	home = netns_enter(own);
+	CHECK(home >= 0 && inode_of(home) == inode_of(own));
+	netns_leave(home);
+	CHECK(inode_now() == inode_of(own));
+	CHECK(fcntl(home, F_GETFD) < 0); /* closed */
+	fd = netns_socket(own, AF_INET, SOCK_STREAM, 0);
+	CHECK(fd >= 0);
+	close(fd);
+	fd = netns_open(own, "/proc/thread-self/net/tcp", O_RDONLY);
+	CHECK(fd >= 0);
+	close(fd);
+	CHECK(netns_enter(other) == -EPERM);
+	CHECK(inode_now() == inode_of(own));
+	return 0;
+}
+
+static void netns_own_without_privileges(void **state)
+{
+	(void)state;
+	run_child(own_child);
+}
+
 static void netns_visits(void **state)
 {
 	(void)state;
@@ -120,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(netns_visits),
+		cmocka_unit_test(netns_own_without_privileges),
 		cmocka_unit_test(netns_refuses_other_descriptors),
 	};
 
