@@ -553,3 +553,78 @@ wait_until() {
 	}
 	alone story
 }
+
+# ---- signals that nobody thinks of, terminals that nobody has
+
+@test "the terminal is as it was after any signal that ends a program; one that is ignored changes nothing" {
+	story() {
+		for signal in USR1 ALRM XCPU QUIT; do
+			screen 80 24 'bash -c '\''echo $$ >pid; exec "$CONTEST" top'\'
+			wait_until shown '^contest top: [0-9]'
+			kill "-$signal" "$(cat pid)"
+			wait_until status_is $((128 + $(kill -l "$signal")))
+			[ "$(tmux -S "$tmux_socket" display-message -p '#{alternate_on} #{cursor_flag}')" = '0 1' ]
+			tmux -S "$tmux_socket" kill-server
+		done
+		screen 80 24 'bash -c '\''trap "" QUIT; echo $$ >pid; exec "$CONTEST" top'\'
+		wait_until shown '^contest top: [0-9]'
+		kill -QUIT "$(cat pid)"
+		keys '?'
+		wait_until shown '^contest top: help'
+		[ "$(tmux -S "$tmux_socket" display-message -p '#{alternate_on}')" = 1 ]
+		keys x
+		wait_until gone '^contest top: help'
+		keys q
+		wait_until status_is 0
+	}
+	ulimit -c 0
+	alone story
+}
+
+@test "Ctrl-Z does not stop it where nobody could let it go on" {
+	story() {
+		screen 80 24 'bash -c '\''echo $$ >pid; exec "$CONTEST" top'\'
+		wait_until shown '^contest top: [0-9]'
+		keys C-z
+		keys '?'
+		wait_until shown '^contest top: help'
+		! stopped "$(cat pid)"
+		keys x
+		wait_until gone '^contest top: help'
+		keys q
+		wait_until status_is 0
+	}
+	alone story
+}
+
+@test "stopped by others, it takes the terminal again when it goes on" {
+	story() {
+		screen 80 24 'bash -c '\''tty >tty; echo $$ >pid; exec "$CONTEST" top'\'
+		wait_until shown '^contest top: [0-9]'
+		kill -STOP "$(cat pid)"
+		wait_until stopped "$(cat pid)"
+		# As a shell does, which has the terminal meanwhile.
+		stty sane <"$(cat tty)"
+		printf '\033[2J\033[Hscribble' >"$(cat tty)"
+		wait_until shown scribble
+		kill -CONT "$(cat pid)"
+		wait_until shown '^contest top: [0-9]'
+		gone scribble
+		keys '?'
+		wait_until shown '^contest top: help'
+		keys x
+		wait_until gone '^contest top: help'
+		keys q
+		wait_until status_is 0
+	}
+	alone story
+}
+
+@test "a terminal that cannot place text is refused" {
+	story() {
+		screen 120 24 'TERM=dumb "$CONTEST" top'
+		wait_until status_is 3
+		shown '^contest top: terminfo does not know this terminal, or it cannot place text (TERM=dumb)'
+	}
+	alone story
+}

@@ -40,6 +40,9 @@ static void hear_signals(struct top_model *model, struct top_terminal *terminal,
 		case SIGTSTP:
 			top_terminal_suspend(terminal);
 			break;
+		case SIGCONT:
+			top_terminal_resume(terminal);
+			break;
 		default:
 			model->ended = true;
 			break;
@@ -84,10 +87,11 @@ static int run(struct top_model *model, struct top_terminal *terminal,
 
 static int watch_signals(struct signal_watch *watch)
 {
-	static const int both[] = {SIGWINCH, SIGTSTP};
+	static const int more[] = {SIGWINCH, SIGCONT, SIGTSTP};
 
 	/* A shell without job control has Ctrl-Z ignored. */
-	return signal_watch_open(watch, both, signal_is_ignored(SIGTSTP) ? 1 : 2);
+	return signal_watch_open(watch, more,
+				 ARRAY_SIZE(more) - (signal_is_ignored(SIGTSTP) ? 1 : 0));
 }
 
 static int run_walking(const struct top_options *options, struct top_walker *walker,

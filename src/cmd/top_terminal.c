@@ -1,7 +1,7 @@
 /*
- * What is to be written to leave the screen is asked of terminfo(5) at the start: a handler of
- * SIGSEGV can write it and set the terminal's modes by tcsetattr(3), both safe there
- * (signal-safety(7)), and then lets the signal do what it did before.
+ * What is to be written to leave the screen is asked of terminfo(5) at the start: a handler of all
+ * signals that end a program, SIGSEGV as SIGUSR1, can write it and set the terminal's modes by
+ * tcsetattr(3), both safe there (signal-safety(7)), and then lets the signal do what it did before.
  */
 #include "cmd/top_terminal.h"
 
@@ -25,7 +25,8 @@
  * so long. */
 #define ESCAPE_MS 25
 
-static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP, SIGQUIT};
+/* The numbers below have a name and a meaning; nobody sends us the others, of real time. */
+#define SIGNALS 32
 
 struct top_terminal {
 	SCREEN *screen; /* (owned) */
@@ -38,11 +39,12 @@ static struct {
 	struct termios modes; /* as they were */
 	char leave[256];      /* what is written */
 	size_t length;
-	struct sigaction before[ARRAY_SIZE(crashes)];
+	struct sigaction before[SIGNALS];
+	bool armed[SIGNALS];
 	volatile sig_atomic_t taken;
 } rescue;
 
-/* ---- the way out when it crashes */
+/* ---- the way out when a signal ends it */
 
 static int collect(int byte)
 {
@@ -59,7 +61,7 @@ static void collect_capability(const char *name)
 		tputs(text, 1, collect);
 }
 
-static void on_crash(int signal)
+static void on_end(int signal)
 {
 	int error = errno;
 
@@ -69,18 +71,35 @@ static void on_crash(int signal)
 			errno = 0; /* there is nothing else to be done */
 		tcsetattr(STDIN_FILENO, TCSANOW, &rescue.modes);
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
-		if (crashes[i] == signal)
-			sigaction(signal, &rescue.before[i], NULL);
+	sigaction(signal, &rescue.before[signal], NULL);
 	/* Delivered when this returns, with what it did before: a core, a sanitizer's report. */
 	raise(signal);
 	errno = error;
 }
 
+/* Whether it ends a program by itself (signal(7)), and can be caught. */
+static bool ends(int signal)
+{
+	switch (signal) {
+	case SIGKILL:
+	case SIGSTOP:
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGCONT:
+	case SIGCHLD:
+	case SIGURG:
+	case SIGWINCH:
+		return false;
+	default:
+		return true;
+	}
+}
+
 static void rescue_arm(void)
 {
 	/* SA_NODEFER: raise() is to take effect at once where the stack still tells the cause. */
-	struct sigaction action = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
+	struct sigaction action = {.sa_handler = on_end, .sa_flags = SA_NODEFER};
 
 	rescue.length = 0;
 	collect_capability("sgr0");
@@ -88,15 +107,22 @@ static void rescue_arm(void)
 	collect_capability("cnorm");
 	collect_capability("rmcup");
 	rescue.taken = 1;
-	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
-		sigaction(crashes[i], &action, &rescue.before[i]);
+	for (int signal = 1; signal < SIGNALS; signal++) {
+		struct sigaction *before = &rescue.before[signal];
+
+		/* What was ignored when the program began stays so (a shell's background job). */
+		rescue.armed[signal] = ends(signal) && sigaction(signal, NULL, before) == 0 &&
+				       before->sa_handler != SIG_IGN &&
+				       sigaction(signal, &action, NULL) == 0;
+	}
 }
 
 static void rescue_disarm(void)
 {
 	rescue.taken = 0;
-	for (size_t i = 0; i < ARRAY_SIZE(crashes); i++)
-		sigaction(crashes[i], &rescue.before[i], NULL);
+	for (int signal = 1; signal < SIGNALS; signal++)
+		if (rescue.armed[signal])
+			sigaction(signal, &rescue.before[signal], NULL);
 }
 
 /* ---- taken and given back */
@@ -189,13 +215,37 @@ void top_terminal_close(struct top_terminal *terminal)
 	free(terminal);
 }
 
+/* SIGTSTP, not SIGSTOP: where no shell is there to let it go on (xterm -e, ssh -t), the kernel does
+ * not stop it (kernel/signal.c, get_signal(), is_current_pgrp_orphaned(), 6.18). */
+static void stop_as_ever(void)
+{
+	const struct sigaction stop = {.sa_handler = SIG_DFL};
+	struct sigaction before;
+	sigset_t set, mask;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTSTP);
+	sigaction(SIGTSTP, &stop, &before);
+	pthread_sigmask(SIG_UNBLOCK, &set, &mask);
+	raise(SIGTSTP);
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	sigaction(SIGTSTP, &before, NULL);
+}
+
 void top_terminal_suspend(struct top_terminal *terminal)
 {
 	curs_set(1);
 	endwin();
 	rescue.taken = 0;
-	raise(SIGSTOP);
+	stop_as_ever();
 	rescue.taken = 1;
+	top_terminal_resume(terminal);
+}
+
+void top_terminal_resume(struct top_terminal *terminal)
+{
+	/* Whoever had the terminal meanwhile has set its modes. */
+	reset_prog_mode();
 	top_terminal_redraw(terminal);
 	top_terminal_resize(terminal);
 	doupdate();

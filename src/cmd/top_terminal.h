@@ -41,6 +41,8 @@ void top_terminal_close(struct top_terminal *terminal);
 
 /* Stops the process as Ctrl-Z does, the terminal given back meanwhile. */
 void top_terminal_suspend(struct top_terminal *terminal);
+/* After SIGCONT: it was stopped without having been asked (SIGSTOP). */
+void top_terminal_resume(struct top_terminal *terminal);
 /* After SIGWINCH. */
 void top_terminal_resize(struct top_terminal *terminal);
 /* The next key that was typed, a character or enum top_key, without waiting. */
