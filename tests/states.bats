@@ -712,6 +712,51 @@ PYTHON
 	alone story
 }
 
+@test "--watch ends by a signal also when its reader has fallen asleep" {
+	story() {
+		scene
+		mkfifo lines
+		"$CONTEST" states --watch=0.01 --json >lines 2>states.err &
+		watch=$!
+		exec 7<lines 8>lines
+		wait_until pipe_is_full
+		exec 8>&-
+		kill "$watch"
+		wait_until has_ended "$watch"
+		wait "$watch"
+		# What is there are whole lines, but for the last one.
+		cat <&7 | sed '$d' | jq -es 'length > 10 and all(.total == 33)' >/dev/null
+	}
+	pipe_is_full() {
+		/usr/bin/python3 -c 'import select; exit(bool(select.select([], [8], [], 0)[1]))'
+	}
+	has_ended() {
+		! kill -0 "$1" 2>/dev/null || grep -q '^State:.Z' "/proc/$1/status"
+	}
+	export -f pipe_is_full has_ended
+	alone story
+}
+
+@test "a full disk is told by its name also where much is written" {
+	story() {
+		/usr/bin/python3 -c 'if 1:
+			import socket
+			for port in range(20000, 23000):
+			    one = socket.socket()
+			    one.bind(("127.0.0.1", port))
+			    one.connect(("127.0.0.1", port))
+			    one.close()' | cat
+		for options in --list '--list --json' '--list --sort peer' '--watch=0.05' '--watch=0.05 --json'; do
+			status=0
+			# shellcheck disable=SC2086 # words are words
+			timeout 60 "$CONTEST" states $options >/dev/full 2>states.err || status=$?
+			[ "$status" -eq 3 ]
+			[ "$(cat states.err)" = 'contest states: cannot write to standard output: No space left on device' ]
+		done
+	}
+	alone story
+}
+
 @test "an empty namespace, and a filter that nothing matches" {
 	story() {
 		[ "$("$CONTEST" states)" = '0 TCP sockets' ]

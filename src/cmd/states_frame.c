@@ -60,10 +60,10 @@ static unsigned columns_of(const char *line, size_t length)
 	return columns;
 }
 
-void states_frame_draw(struct states_frame *frame, const char *text, unsigned width)
+void states_frame_draw(struct states_frame *frame, FILE *to, const char *text, unsigned width)
 {
 	if (frame->on && frame->lines)
-		fprintf(frame->out, "\033[%uA\r\033[J", rows_of(frame, width));
+		fprintf(to, "\033[%uA\r\033[J", rows_of(frame, width));
 	frame->lines = 0;
 	for (const char *line = text; *line && frame->lines < STATES_FRAME_LINES;) {
 		size_t length = strcspn(line, "\n");
@@ -71,6 +71,5 @@ void states_frame_draw(struct states_frame *frame, const char *text, unsigned wi
 		frame->columns[frame->lines++] = columns_of(line, length);
 		line += length + (line[length] == '\n');
 	}
-	fputs(text, frame->out);
-	fflush(frame->out);
+	fputs(text, to);
 }

@@ -23,7 +23,8 @@ void states_frame_init(struct states_frame *frame, FILE *out);
 /* How many lines there is room for. */
 size_t states_frame_room(const struct states_frame *frame);
 
-/* Puts @text, whole lines of it, in place of what stands there. @width: of the terminal now. */
-void states_frame_draw(struct states_frame *frame, const char *text, unsigned width);
+/* Writes to @to what puts @text, whole lines of it, in place of what stands there. @width: of the
+ * terminal now. */
+void states_frame_draw(struct states_frame *frame, FILE *to, const char *text, unsigned width);
 
 #endif

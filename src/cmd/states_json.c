@@ -313,10 +313,10 @@ void states_json_drop(struct states_json *json)
 	free(json);
 }
 
-int states_json_watch(const struct states_look *look, double seconds,
+int states_json_watch(FILE *out, const struct states_look *look, double seconds,
 		      const struct socket_group *groups, size_t count)
 {
-	struct json_writer writer = JSON_WRITER(stdout);
+	struct json_writer writer = JSON_WRITER(out);
 	int r;
 
 	put_head(&writer, look);

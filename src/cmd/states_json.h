@@ -2,6 +2,8 @@
 #ifndef CONTEST_CMD_STATES_JSON_H
 #define CONTEST_CMD_STATES_JSON_H
 
+#include <stdio.h>
+
 #include "cmd/states_look.h"
 
 struct states_json;
@@ -20,7 +22,7 @@ void states_json_drop(struct states_json *json);
 
 /* A look among several: a line. @seconds: since the look before; 0: it is the first, and born and
  * gone of the groups mean nothing. */
-int states_json_watch(const struct states_look *look, double seconds,
+int states_json_watch(FILE *out, const struct states_look *look, double seconds,
 		      const struct socket_group *groups, size_t count);
 
 #endif

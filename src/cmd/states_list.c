@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "cmd/states_json.h"
+#include "cmd/states_out.h"
 #include "cmd/states_rows.h"
 #include "cmd/states_words.h"
 #include "render/text.h"
@@ -45,6 +46,7 @@ struct list {
 	const struct states_look *look;
 	const struct screen *screen;
 	size_t told, room; /* rows; room 0: all */
+	int error;	   /* of a write; 0: none failed */
 	size_t failed;	   /* rows of a walk that was interrupted, which stand there */
 	bool on[COLUMNS];
 	unsigned width[COLUMNS];
@@ -130,7 +132,10 @@ static int flush(struct list *list)
 	size_t length = (size_t)(list->at - list->buffer);
 
 	list->at = list->begin = list->buffer;
-	return fwrite(list->buffer, 1, length, list->screen->out) == length ? 0 : STOP;
+	if (fwrite(list->buffer, 1, length, list->screen->out) == length)
+		return 0;
+	list->error = errno;
+	return STOP;
 }
 
 /* ---- a row */
@@ -260,7 +265,10 @@ static int stream(void *context, const struct socket_status *status, const struc
 	list->told++;
 	if (list->json) {
 		states_json_socket(list->json, status, owner, net);
-		return ferror(list->screen->out) ? STOP : 0;
+		if (!ferror(list->screen->out))
+			return 0;
+		list->error = errno;
+		return STOP;
 	}
 	r = put_row(list, status, owner, net);
 	return r;
@@ -409,5 +417,5 @@ int states_list_print(const struct invocation *call, struct states_look *look, s
 	if (!options->json && r == 0)
 		tell_void(call, list->failed);
 	free(list->rows.at);
-	return r;
+	return r == 0 && list->error ? states_out_failed(list->error, why) : r;
 }

@@ -16,6 +16,7 @@
 #include "cmd/states_history.h"
 #include "cmd/states_json.h"
 #include "cmd/states_look.h"
+#include "cmd/states_out.h"
 #include "cmd/states_text.h"
 #include "cmd/states_words.h"
 #include "render/line.h"
@@ -32,7 +33,8 @@ struct watching {
 	struct states_history *history;
 	struct states_frame frame;
 	struct signal_watch signals;
-	bool torn; /* once */
+	bool torn;  /* once */
+	bool ended; /* by a signal, while nobody read */
 	bool told_doubts;
 };
 
@@ -222,7 +224,8 @@ static int put_frame(struct watching *w, const struct screen *screen,
 	return 0;
 }
 
-static int draw(struct watching *w, const struct socket_group *groups, size_t count, double seconds)
+static int draw(struct watching *w, FILE *to, const struct socket_group *groups, size_t count,
+		double seconds)
 {
 	CLEANUP_FREE char *frame = NULL;
 	size_t length = 0;
@@ -236,33 +239,50 @@ static int draw(struct watching *w, const struct socket_group *groups, size_t co
 	screen.out = memory;
 	if (w->frame.on && screen.width > 1)
 		screen.width--; /* a full line would leave some terminals at the next one */
-	r = states_history_add(w->history, groups, count);
+	/* Of what no frame has room for, none is kept. */
+	r = states_history_add(w->history, groups,
+			       count < STATES_FRAME_LINES ? count : STATES_FRAME_LINES);
 	if (r == 0)
 		r = put_frame(w, &screen, groups, count, seconds);
 	if (fclose(memory) < 0)
 		return -ENOMEM;
 	if (r == 0)
-		states_frame_draw(&w->frame, frame, screen.width + w->frame.on);
+		states_frame_draw(&w->frame, to, frame, screen.width + w->frame.on);
 	return r;
 }
 
 /* ---- a look */
 
-static int tell(struct watching *w)
+/* Builds what is told of the look. */
+static int compose(struct watching *w, FILE *to)
 {
 	struct states_look *now = look_now(w), *before = look_before(w);
 	double seconds = before ? clock_seconds(now->at_ns - before->at_ns) : 0;
 	CLEANUP_FREE struct socket_group *groups = NULL;
 	size_t count;
-	int r;
 
 	groups = states_births_groups(w->births, now, before, &count);
 	if (!groups)
 		return -ENOMEM;
-	r = w->options->json ? states_json_watch(now, seconds, groups, count)
-			     : draw(w, groups, count, seconds);
-	fflush(stdout);
-	return r;
+	return w->options->json ? states_json_watch(to, now, seconds, groups, count)
+				: draw(w, to, groups, count, seconds);
+}
+
+static int tell(struct watching *w, struct why *why)
+{
+	CLEANUP_FREE char *text = NULL;
+	size_t length = 0;
+	FILE *memory = open_memstream(&text, &length);
+	int r;
+
+	if (!memory)
+		return why_set(why, -ENOMEM, "cannot watch");
+	r = compose(w, memory);
+	if (fclose(memory) < 0 || r < 0)
+		return why_set(why, -ENOMEM, "cannot watch");
+	r = states_out_write(&w->signals, text, length, why);
+	w->ended = r > 0;
+	return r < 0 ? r : 0;
 }
 
 static int look(struct watching *w)
@@ -280,8 +300,8 @@ static int look(struct watching *w)
 	if (!w->told_doubts)
 		states_text_doubts(w->call, look_now(w));
 	w->told_doubts = true;
-	if (tell(w) < 0)
-		return invocation_fail(w->call, CLI_REFUSED, "%s", strerror(ENOMEM));
+	if (tell(w, &why) < 0)
+		return invocation_fail(w->call, CLI_REFUSED, "%s", why.text);
 	w->taken++;
 	return CLI_DONE;
 }
@@ -319,7 +339,7 @@ static int follow(struct watching *w)
 		/* Looks that take longer than that follow each other. */
 		if (due_ns < clock_now_ns())
 			due_ns = clock_now_ns();
-	} while (r == CLI_DONE && !ferror(stdout) && wait_until(w, due_ns));
+	} while (r == CLI_DONE && !w->ended && wait_until(w, due_ns));
 	return r == CLI_DONE && w->torn ? CLI_BAD : r;
 }
 
