@@ -628,3 +628,44 @@ wait_until() {
 	}
 	alone story
 }
+
+@test "more namespaces than descriptors: as many as have room are seen, the others told" {
+	story() {
+		for _ in $(seq 30); do
+			unshare --net sleep 1000 &
+		done
+		for pid in $(jobs -p); do
+			wait_until elsewhere "$pid"
+		done
+		listen 5000
+		ulimit -Sn 64
+		screen 120 24 '"$CONTEST" top --netns all --by netns'
+		wait_until shown '^contest top: 1 socket, .* every 1.0s *$'
+		tmux -S "$tmux_socket" kill-server
+		ulimit -n 64
+		screen 120 24 '"$CONTEST" top --netns all --by netns'
+		wait_until shown '^contest top: 1 socket, .* every 1.0s, [12][0-9] namespaces not seen *$'
+		keys q
+		wait_until status_is 0
+	}
+	elsewhere() {
+		[ "$(readlink "/proc/$1/ns/net")" != "$(readlink /proc/self/ns/net)" ]
+	}
+	export -f elsewhere
+	alone story
+}
+
+@test "an interval has the unit that was given" {
+	story() {
+		for interval in 2m 2s 2 500ms; do
+			screen 80 24 "\"\$CONTEST\" top --interval $interval"
+			case $interval in
+			2m) wait_until shown ' every 2min *$' ;;
+			500ms) wait_until shown ' every 500ms *$' ;;
+			*) wait_until shown ' every 2.0s *$' ;;
+			esac
+			tmux -S "$tmux_socket" kill-server
+		done
+	}
+	alone story
+}

@@ -52,15 +52,15 @@ static int read_keys(const struct invocation *call, struct top_options *options)
 	return CLI_DONE;
 }
 
-/* "2", "0.5", and "500ms", too. */
+/* "2", "0.5", and "500ms", too. With a unit first: "5m" and an "s" would be milliseconds. */
 static int read_interval(const struct invocation *call, struct top_options *options)
 {
 	const char *text = invocation_text(call, "interval", "1");
 	char seconds[64];
 
 	snprintf(seconds, sizeof(seconds), "%ss", text);
-	if (cli_parse_duration(seconds, &options->interval_ns) < 0 &&
-	    cli_parse_duration(text, &options->interval_ns) < 0)
+	if (cli_parse_duration(text, &options->interval_ns) < 0 &&
+	    cli_parse_duration(seconds, &options->interval_ns) < 0)
 		return invocation_fail(call, CLI_USAGE,
 				       "option '--interval': '%s' is no number of seconds", text);
 	if (options->interval_ns < INTERVAL_MIN_NS || options->interval_ns > INTERVAL_MAX_NS)

@@ -50,24 +50,41 @@ void top_draw_parts(struct top_terminal *terminal, unsigned row, bool reverse, c
 	top_terminal_put(terminal, row, 0, UINT32_MAX, STYLE_PLAIN, reverse, text);
 }
 
+/* What the sums do not have in them. */
+static void format_unseen(const struct top_look *look, char *to, size_t room)
+{
+	size_t used = 0;
+
+	*to = '\0';
+	if (look->refused)
+		used = (size_t)snprintf(to, room, ", %u namespace%s not seen", look->refused,
+					look->refused == 1 ? "" : "s");
+	if (look->owners_known && look->hidden)
+		snprintf(to + used, room - used, ", %u process%s not seen", look->hidden,
+			 look->hidden == 1 ? "" : "es");
+}
+
 static void draw_title(const struct top_model *model, struct top_terminal *terminal)
 {
 	const struct top_look *look = model->look;
-	char text[256], took[STATES_TIME_MAX], every[STATES_TIME_MAX];
+	char text[256], took[STATES_TIME_MAX], every[STATES_TIME_MAX], unseen[96];
 
 	states_time((uint64_t)(model->interval_ns / NS_PER_MS), every);
+	if (look)
+		format_unseen(look, unseen, sizeof(unseen));
 	if (!look)
 		snprintf(text, sizeof(text), "contest top: looking (%s)", model->source);
 	else if (top_terminal_columns(terminal) < NARROW)
 		snprintf(text, sizeof(text), "%" PRIu64 " socket%s%s", look->sockets,
 			 look->sockets == 1 ? "" : "s", model->paused ? ", paused" : "");
 	else
-		snprintf(text, sizeof(text), "contest top: %" PRIu64 " socket%s, %s %s, %s%s%s%s",
+		snprintf(text, sizeof(text), "contest top: %" PRIu64 " socket%s, %s %s, %s%s%s%s%s",
 			 look->sockets, look->sockets == 1 ? "" : "s", look->source,
 			 states_time((uint64_t)(look->took_ns / NS_PER_MS), took),
 			 model->paused ? "paused" : "every ", model->paused ? "" : every,
 			 look->torn ? ", interrupted" : "",
-			 look->serial != top_walker_serial(model->walker) ? ", looking" : "");
+			 look->serial != top_walker_serial(model->walker) ? ", looking" : "",
+			 unseen);
 	top_draw_parts(terminal, 0, true, text);
 }
 

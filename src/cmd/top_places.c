@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,10 @@
 #include "base/cleanup.h"
 #include "base/netns.h"
 #include "observe/namespaces.h"
+
+/* Descriptors that are left to others: the terminal, maps of BPF, files that are read meanwhile. */
+#define DESCRIPTORS_SPARE 32
+#define DESCRIPTORS_LEAST 256 /* where the system does not tell: what any has */
 
 static void place_close(const struct top_places *places, struct top_place *place)
 {
@@ -21,6 +26,23 @@ static void place_close(const struct top_places *places, struct top_place *place
 	if (place->sums)
 		place->summing->close(place->sums);
 	close(place->fd);
+}
+
+/* Three descriptors for each namespace: a soft limit of 1024 is soon met. Returns what holds then.
+ */
+static uint64_t raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return DESCRIPTORS_LEAST;
+	if (limit.rlim_cur < limit.rlim_max) {
+		struct rlimit more = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+
+		if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+			limit = more;
+	}
+	return limit.rlim_cur;
 }
 
 /* Takes @fd over, also on failure. */
@@ -98,6 +120,10 @@ static int take(struct top_places *places, const struct net_namespace *namespace
 		return 0;
 	}
 	r = net_namespace_open(namespace, why);
+	if (r >= 0 && places->count && (uint64_t)r + DESCRIPTORS_SPARE > places->descriptors) {
+		close(r);
+		r = -EMFILE;
+	}
 	if (r >= 0)
 		r = place_add(places, r, name, why);
 	if (r < 0 && r != -ENOENT && !namespace->ours) {
@@ -149,6 +175,7 @@ int top_places_open(struct top_places *places, struct source_choice source, cons
 	*places = (struct top_places){.source = source};
 	if (netns && strcmp(netns, "all") == 0) {
 		places->all = true;
+		places->descriptors = raise_descriptor_limit();
 		r = top_places_renew(places, why);
 	} else if (netns) {
 		r = net_namespace_find(netns, why);

@@ -27,7 +27,8 @@ struct top_places {
 	bool all; /* whatever namespaces there are, anew for each look */
 	struct top_place *at;
 	size_t count, capacity;
-	unsigned refused; /* namespaces that could not be entered */
+	unsigned refused;     /* namespaces that could not be entered, or had no room */
+	uint64_t descriptors; /* that this process may have */
 };
 
 /* Who adds up this place's sockets (source_choice_summing()), with place->sums; NULL: nobody. */
