@@ -660,7 +660,16 @@ wait_until() {
 		for interval in 2m 2s 2 500ms; do
 			screen 80 24 "\"\$CONTEST\" top --interval $interval"
 			case $interval in
-			2m) wait_until shown ' every 2min *$' ;;
+			2m)
+				wait_until shown ' every 2min *$'
+				# Nor does a pause make another one of it.
+				keys Space
+				wait_until shown ', paused *$'
+				keys Space
+				wait_until shown ' every 2min *$'
+				keys +
+				wait_until shown ' every 4min *$'
+				;;
 			500ms) wait_until shown ' every 500ms *$' ;;
 			*) wait_until shown ' every 2.0s *$' ;;
 			esac

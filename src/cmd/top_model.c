@@ -11,7 +11,7 @@
 #include "cmd/top_terminal.h"
 
 #define INTERVAL_MIN_NS (NS_PER_S / 10)
-#define INTERVAL_MAX_NS (60 * NS_PER_S)
+#define INTERVAL_MAX_NS (3600 * NS_PER_S) /* as of --interval */
 
 void top_model_done(struct top_model *model)
 {
