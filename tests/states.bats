@@ -757,11 +757,39 @@ PYTHON
 	alone story
 }
 
+@test "sorted by user nobody's sockets are the last; by namespace its name decides" {
+	story() {
+		scene
+		states --list --sort user
+		is '[.sockets[] | .minisock or .state == "SYN-RECV"] | . == sort and (unique | length) == 2'
+		# Processes that are called after what they are in: c, b, a, in the order of their numbers.
+		for name in c b a; do
+			unshare --net bash -c "ip link set lo up; exec /usr/bin/python3 -c 'if 1:
+				import socket, ctypes, time
+				ctypes.CDLL(None).prctl(15, b\"$name\", 0, 0, 0)
+				at = socket.create_server((\"127.0.0.1\", 7300))
+				open(\"$name.ready\", \"w\").close()
+				time.sleep(1000)'" &
+			wait_until [ -e "$name.ready" ]
+		done
+		states --netns all --by netns --sort netns sport = :7300
+		is '[.groups[].keys.netns[0:2]] == ["a(", "b(", "c("]'
+		states --netns all --by netns --sort netns -r sport = :7300
+		is '[.groups[].keys.netns[0:2]] == ["c(", "b(", "a("]'
+		"$CONTEST" states --netns all --list --sort netns sport = :7300 | tail -n +2 | sed 's/.* //' | cut -c 1 >got
+		printf '%s\n' a b c >wanted
+		same wanted got
+	}
+	alone story
+}
+
 @test "an empty namespace, and a filter that nothing matches" {
 	story() {
 		[ "$("$CONTEST" states)" = '0 TCP sockets' ]
 		[ "$("$CONTEST" states state time-wait)" = '0 TCP sockets match: state time-wait' ]
 		[ "$("$CONTEST" states --by state)" = '0 TCP sockets' ]
+		[ "$("$CONTEST" states '')" = '0 TCP sockets' ]
+		[ "$("$CONTEST" states ' ')" = '0 TCP sockets' ]
 		[ "$("$CONTEST" states --list | wc -l)" -eq 1 ]
 		states --list
 		is '.total == 0 and .sockets == [] and .groups == [] and .ports == []'

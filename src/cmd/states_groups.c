@@ -1,13 +1,21 @@
 #include "cmd/states_groups.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "cmd/states_order.h"
 
-static int compare(enum states_sort sort, const struct socket_group *a,
+static int by_net(const struct states_look *look, uint64_t a, uint64_t b)
+{
+	int r = strcmp(states_look_net_name(look, a), states_look_net_name(look, b));
+
+	return r ? r : order_numbers(a, b);
+}
+
+static int compare(const struct states_look *look, const struct socket_group *a,
 		   const struct socket_group *b)
 {
-	switch (sort) {
+	switch (look->options->sort) {
 	case STATES_SORT_STATE:
 		return order_numbers((uint64_t)a->state, (uint64_t)b->state);
 	case STATES_SORT_PEER:
@@ -27,35 +35,28 @@ static int compare(enum states_sort sort, const struct socket_group *a,
 	case STATES_SORT_USER:
 		return order_numbers(a->uid, b->uid);
 	case STATES_SORT_NETNS:
-		return order_numbers(a->netns, b->netns);
+		return by_net(look, a->netns, b->netns);
 	default:
 		return order_numbers(b->count, a->count);
 	}
 }
 
-struct order {
-	enum states_sort sort;
-	bool reverse;
-};
-
 /* The sort is stable where @a and @b lie in one array, largest first. */
 static int in_order(const void *a, const void *b, void *context)
 {
-	const struct order *order = context;
-	int r = compare(order->sort, a, b);
+	const struct states_look *look = context;
+	int r = compare(look, a, b);
 
 	if (r == 0)
 		return (a > b) - (a < b);
-	return order->reverse ? -r : r;
+	return look->options->reverse ? -r : r;
 }
 
 void states_groups_sort(const struct states_look *look, struct socket_group *groups, size_t count)
 {
-	struct order order = {look->options->sort, look->options->reverse};
-
-	if (order.sort == STATES_SORT_NONE && !order.reverse)
+	if (look->options->sort == STATES_SORT_NONE && !look->options->reverse)
 		return;
-	qsort_r(groups, count, sizeof(*groups), in_order, &order);
+	qsort_r(groups, count, sizeof(*groups), in_order, (void *)look);
 }
 
 /* In the order of their counts the largest are chosen in one pass; else all are sorted. */

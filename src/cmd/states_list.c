@@ -317,7 +317,8 @@ static void tell_sorted(struct list *list)
 	size_t count = list->rows.count;
 	int r = 0;
 
-	states_rows_sort(&list->rows, options->sort, options->reverse, list->look->owners);
+	states_rows_sort(&list->rows, options->sort, options->reverse, list->look->owners,
+			 list->look->nets);
 	if (options->top && count > options->top)
 		count = options->top;
 	for (size_t i = 0; i < count && !list->json; i++) {

@@ -10,6 +10,7 @@ struct order {
 	enum states_sort sort;
 	bool reverse;
 	const struct owners *owners;
+	const struct states_net *nets;
 };
 
 int states_rows_add(struct states_rows *rows, const struct socket_status *status, uint32_t net)
@@ -30,6 +31,14 @@ static int by_process(const struct owners *owners, uint32_t a, uint32_t b)
 	if (!has_a || !has_b)
 		return has_b - has_a;
 	return order_owners(&owner_a, &owner_b);
+}
+
+/* By their names, as a person reads them; without these as they were walked. */
+static int by_net(const struct states_net *nets, uint32_t a, uint32_t b)
+{
+	int r = nets ? strcmp(nets[a].label, nets[b].label) : 0;
+
+	return r ? r : order_numbers(a, b);
 }
 
 /* Without a timer last. */
@@ -64,9 +73,10 @@ static int compare(const struct order *order, const struct states_row *row_a,
 	case STATES_SORT_PROCESS:
 		return by_process(order->owners, a->inode, b->inode);
 	case STATES_SORT_USER:
-		return order_numbers(a->uid, b->uid);
+		/* Of nobody last: the kernel says 0, and root is somebody. */
+		return order_numbers(socket_group_user(a), socket_group_user(b));
 	case STATES_SORT_NETNS:
-		return order_numbers(row_a->net, row_b->net);
+		return by_net(order->nets, row_a->net, row_b->net);
 	case STATES_SORT_NONE:
 	case STATES_SORT_COUNT:
 		return 0;
@@ -83,9 +93,9 @@ static int in_order(const void *a, const void *b, void *context)
 }
 
 void states_rows_sort(struct states_rows *rows, enum states_sort sort, bool reverse,
-		      const struct owners *owners)
+		      const struct owners *owners, const struct states_net *nets)
 {
-	struct order order = {sort, reverse, owners};
+	struct order order = {sort, reverse, owners, nets};
 
 	/* glibc's sorts by merging, and so keeps ties in order, where memory allows (qsort(3)). */
 	if (rows->count)

@@ -2,6 +2,7 @@
 #ifndef CONTEST_CMD_STATES_ROWS_H
 #define CONTEST_CMD_STATES_ROWS_H
 
+#include "cmd/states_look.h"
 #include "cmd/states_options.h"
 #include "observe/owners.h"
 #include "observe/sockdiag.h"
@@ -17,8 +18,9 @@ struct states_rows {
 };
 
 int states_rows_add(struct states_rows *rows, const struct socket_status *status, uint32_t net);
-/* Ties stay as they were listed. @owners may be NULL. */
+/* Ties stay as they were listed. @owners may be NULL, as @nets, by the rows' numbers: then these order
+ * the rows. */
 void states_rows_sort(struct states_rows *rows, enum states_sort sort, bool reverse,
-		      const struct owners *owners);
+		      const struct owners *owners, const struct states_net *nets);
 
 #endif

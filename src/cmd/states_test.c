@@ -465,9 +465,11 @@ static void bars(void **state)
 static void check_order(struct states_rows *rows, enum states_sort sort, bool reverse,
 			const char *expected)
 {
+	static const struct states_net nets[] = {
+		{.label = "d"}, {.label = "c"}, {.label = "b"}, {.label = "a"}};
 	char got[16] = "";
 
-	states_rows_sort(rows, sort, reverse, NULL);
+	states_rows_sort(rows, sort, reverse, NULL, nets);
 	for (size_t i = 0; i < rows->count; i++)
 		got[i] = (char)('0' + rows->at[i].net);
 	assert_string_equal(got, expected);
@@ -486,9 +488,14 @@ static void order(void **state)
 	(void)state;
 	status[1].receive_queue = 10;
 	status[2].send_queue = 128;
+	status[1].inode = 5;
+	status[1].uid = 1000;
+	status[2].inode = 6;
 	for (uint32_t i = 0; i < ARRAY_SIZE(status); i++)
 		assert_int_equal(states_rows_add(&rows, &status[i], i), 0);
-	check_order(&rows, STATES_SORT_NETNS, false, "0123");
+	check_order(&rows, STATES_SORT_NETNS, false, "3210");
+	/* Nobody's last, root's before: minisocks say 0. */
+	check_order(&rows, STATES_SORT_USER, false, "2130");
 	check_order(&rows, STATES_SORT_LOCAL_PORT, false, "1230");
 	check_order(&rows, STATES_SORT_LOCAL_PORT, true, "0321");
 	check_order(&rows, STATES_SORT_PEER, false, "3021");

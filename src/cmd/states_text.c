@@ -278,6 +278,7 @@ static int put_holders(const struct screen *screen, const struct states_look *lo
 static void put_total(const struct screen *screen, const struct states_look *look)
 {
 	const struct states_options *options = look->options;
+	bool filtered = options->text && options->text[strspn(options->text, " \t\r\n")];
 	char where[96] = "";
 
 	if (look->net_count > 1)
@@ -285,7 +286,7 @@ static void put_total(const struct screen *screen, const struct states_look *loo
 	else if (options->netns && look->net_count == 1)
 		snprintf(where, sizeof(where), " in the network namespace %s", look->nets[0].label);
 	say(screen, STYLE_PLAIN, "%" PRIu64 " TCP socket%s%s%s%s", look->total, plural(look->total),
-	    where, options->filter ? " match: " : "", options->filter ? options->text : "");
+	    where, filtered ? " match: " : "", filtered ? options->text : "");
 }
 
 int states_text_summary(const struct screen *screen, const struct states_look *look)
