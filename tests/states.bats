@@ -452,6 +452,26 @@ PYTHON
 	alone story
 }
 
+@test "--watch in two rows draws one line in place, and has not moved the rest away" {
+	story() {
+		cat >rows.py <<-'PYTHON'
+			import fcntl, os, pty, signal, struct, sys, termios
+			child, master = pty.fork()
+			if child == 0:
+			    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("4H", 2, 60, 0, 0))
+			    os.execvp(sys.argv[1], sys.argv[1:])
+			seen = b""
+			while seen.count(b"A\r\033[J") < 3:
+			    seen += os.read(master, 65536)
+			os.kill(child, signal.SIGKILL)
+			for frame in seen.split(b"\033[1A\r\033[J")[:3]:
+			    assert frame.count(b"\n") == 1, frame
+		PYTHON
+		TERM=xterm timeout 60 /usr/bin/python3 rows.py "$CONTEST" --color=never states --watch=0.05
+	}
+	alone story
+}
+
 @test "--watch ends when nobody reads on" {
 	story() {
 		mkfifo lines

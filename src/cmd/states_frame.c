@@ -23,7 +23,8 @@ size_t states_frame_room(const struct states_frame *frame)
 		return STATES_FRAME_LINES;
 	if (ioctl(fileno(frame->out), TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
 		rows = size.ws_row;
-	rows--; /* the cursor's */
+	if (rows > 1)
+		rows--; /* the cursor's */
 	return rows < STATES_FRAME_LINES ? rows : STATES_FRAME_LINES;
 }
 

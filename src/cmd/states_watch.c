@@ -217,7 +217,7 @@ static int put_frame(struct watching *w, const struct screen *screen,
 	for (size_t k = 0; k < w->options->key_count; k++)
 		widths.key[k] = widths.key[k] > KEY_WIDE ? KEY_WIDE : widths.key[k];
 	put_title(w, screen, all - shown);
-	for (size_t i = 0; i <= shown; i++)
+	for (size_t i = 0; i <= shown && room > 1; i++)
 		put_line(w, screen, &widths, &cells[i], i ? &groups[i - 1] : NULL);
 	if (!w->frame.on)
 		fputc('\n', screen->out);
