@@ -228,7 +228,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		CHECK(r == -EINVAL && !filter && at <= strlen(text) && why.text[0]);
 		for (const char *c = why.text; *c; c++)
-			CHECK(*c >= ' ' && *c <= '~');
+			CHECK((unsigned char)*c >= ' ' && *c != 0x7f);
 	}
 	free(text);
 	return 0;

@@ -642,6 +642,12 @@ PYTHON
 		COLUMNS=20 timeout 9 "$CONTEST" states state time-wait and dport = :70000 2>states.err && return 1
 		[ "$(tail -n +2 states.err | widest)" -le 19 ]
 		[ "$(tail -n 1 states.err | tr -d ' ')" = ^ ]
+		fails 2 "contest states: unknown state 'größe'" \
+			"  sport = :80 and state größe" \
+			"                        ^" -- 'sport = :80 and state größe'
+		fails 2 "contest states: unknown state '\xffnone'" \
+			"  state \xffnone" \
+			"        ^" -- $'state \xffnone'
 		# What a user typed is escaped.
 		"$CONTEST" states $'src \033[31m' 2>states.err && return 1
 		if ugly states.err; then return 1; fi

@@ -550,6 +550,10 @@ wait_until() {
 		screen 120 24 '"$CONTEST" top sport = :50x'
 		wait_until shown '^status 2$'
 		shown "^contest top: .*there is no service '50x'.* (at '50x', character 10)"
+		tmux -S "$tmux_socket" kill-server
+		screen 120 24 '"$CONTEST" top state time-wait and'
+		wait_until shown '^status 2$'
+		shown "^contest top: condition expected, not the end (at the filter's end)"
 	}
 	alone story
 }

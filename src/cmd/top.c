@@ -12,6 +12,7 @@
 #include "render/text.h"
 
 #define INTERVAL_NS	(NS_PER_S)
+#define FILTER_SHOWN	40 /* columns of a wrong filter, from the place on */
 #define INTERVAL_MIN_NS (NS_PER_S / 10)
 #define INTERVAL_MAX_NS (3600 * NS_PER_S)
 
@@ -100,10 +101,13 @@ static int read_filter(const struct invocation *call, const char *text, struct t
 	if (!*text)
 		return CLI_DONE;
 	r = socket_filter_parse(text, &options->filter, &at, &why);
+	if (r == -EINVAL && !text[at])
+		return invocation_fail(call, CLI_USAGE, "%s (at the filter's end)", why.text);
 	if (r == -EINVAL)
 		/* A line of its own would need the one above it: "…state ^tme-wait". */
-		return invocation_fail(call, CLI_USAGE, "%s (at '%s', character %u)", why.text,
-				       text + at, text_columns(text, at) + 1);
+		return invocation_fail(call, CLI_USAGE, "%s (at '%.*s', character %u)", why.text,
+				       (int)text_fit(text + at, FILTER_SHOWN), text + at,
+				       text_columns(text, at) + 1);
 	if (r < 0)
 		return invocation_fail(call, CLI_REFUSED, "cannot take the filter: %s",
 				       strerror(-r));

@@ -88,7 +88,10 @@ char *filter_show(const char *word, char *text)
 	size_t n = 0;
 
 	for (; word[n] && n < FILTER_SHOWN_MAX - 4; n++)
-		text[n] = word[n] >= ' ' && word[n] <= '~' ? word[n] : '?';
+		text[n] = (unsigned char)word[n] < ' ' || word[n] == 0x7f ? '?' : word[n];
+	/* Not in the middle of a character of UTF-8. */
+	while (word[n] && n > 0 && ((unsigned char)word[n] & 0xc0) == 0x80)
+		n--;
 	strcpy(text + n, word[n] ? "..." : "");
 	return text;
 }

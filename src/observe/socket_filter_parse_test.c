@@ -319,8 +319,14 @@ static void test_mistakes_of_structure(void **state)
 	assert_error("fwmark = 1", 0, "'fwmark' is not supported here");
 	assert_error("cgroup /a", 0, "'cgroup' is not supported here");
 	assert_error("not autobound", 4, "'autobound' is not supported here");
+	/* What could move a terminal's cursor is not shown; letters of all kinds are, and whole. */
 	assert_error("\x1b[31m\xc3\n", 0,
-		     "condition expected (state, src, dst, sport, dport), not '?[31m?'");
+		     "condition expected (state, src, dst, sport, dport), not '?[31m\xc3'");
+	assert_error("größe = :1", 0,
+		     "condition expected (state, src, dst, sport, dport), not 'größe'");
+	assert_error("日本語日本語日本語日本語日本語", 0,
+		     "condition expected (state, src, dst, sport, dport), not "
+		     "'日本語日本語日本語日本語日...'");
 }
 
 static void test_mistakes_of_states(void **state)
