@@ -744,7 +744,8 @@ PYTHON
 		mkfifo lines
 		"$CONTEST" states --watch=0.01 --json >lines 2>states.err &
 		watch=$!
-		exec 7<lines 8>lines
+		exec 7<lines
+		exec 8>lines
 		wait_until pipe_is_full
 		exec 8>&-
 		kill "$watch"

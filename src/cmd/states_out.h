@@ -8,8 +8,9 @@
 #include "cmd/signal_watch.h"
 
 /*
- * Writes all of @text to standard output, past stdio. 0; 1 when nobody takes it and a signal that is
- * watched for came meanwhile (it is left to be read): then a part may be missing; or -errno, told.
+ * Writes all of @text to standard output, past stdio. 0; 1 when nobody takes it and a signal that
+ * is watched for came meanwhile (it is left to be read): then a part may be missing; or -errno,
+ * told.
  */
 int states_out_write(const struct signal_watch *signals, const char *text, size_t length,
 		     struct why *why);

@@ -18,8 +18,8 @@ struct states_rows {
 };
 
 int states_rows_add(struct states_rows *rows, const struct socket_status *status, uint32_t net);
-/* Ties stay as they were listed. @owners may be NULL, as @nets, by the rows' numbers: then these order
- * the rows. */
+/* Ties stay as they were listed. @owners may be NULL, as @nets, by the rows' numbers: then these
+ * order the rows. */
 void states_rows_sort(struct states_rows *rows, enum states_sort sort, bool reverse,
 		      const struct owners *owners, const struct states_net *nets);
 
