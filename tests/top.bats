@@ -558,7 +558,7 @@ wait_until() {
 	alone story
 }
 
-# ---- signals that nobody thinks of, terminals that nobody has
+# ---- signals that nobody thinks of, limits, intervals
 
 @test "the terminal is as it was after any signal that ends a program; one that is ignored changes nothing" {
 	story() {
@@ -620,15 +620,6 @@ wait_until() {
 		wait_until gone '^contest top: help'
 		keys q
 		wait_until status_is 0
-	}
-	alone story
-}
-
-@test "a terminal that cannot place text is refused" {
-	story() {
-		screen 120 24 'TERM=dumb "$CONTEST" top'
-		wait_until status_is 3
-		shown '^contest top: terminfo does not know this terminal, or it cannot place text (TERM=dumb)'
 	}
 	alone story
 }
