@@ -668,6 +668,8 @@ PYTHON
 	fails_with 2 "contest states: --sort=count is for groups, not for rows" states --list --sort count
 	fails_with 2 "contest states: option '--watch': 'x' is no number of seconds" states --watch=x
 	fails_with 2 "contest states: option '--watch': 0 is not from 0.01 to 86400 seconds" states --watch=0
+	# Minutes are minutes: "1441m" with an "s" behind it would be milliseconds.
+	fails_with 2 "contest states: option '--watch': 1441m is not from 0.01 to 86400 seconds" states --watch=1441m
 	fails_with 2 "contest states: unknown option '--lits'; did you mean '--list'?" states --lits
 	for option in by=state list processes top=3 sort=peer reverse source=diag; do
 		fails_with 2 "contest states: --counters and --${option%=*} exclude each other: no socket is looked at" \

@@ -204,8 +204,8 @@ static int read_watch(const struct invocation *call, struct states_options *opti
 		return invocation_fail(call, CLI_REFUSED, "%s", strerror(ENOMEM));
 	}
 	/* "2", "0.5", and "500ms", too. */
-	if (cli_parse_duration(seconds, &options->every_ns) < 0 &&
-	    cli_parse_duration(text, &options->every_ns) < 0)
+	if (cli_parse_duration(text, &options->every_ns) < 0 &&
+	    cli_parse_duration(seconds, &options->every_ns) < 0)
 		return invocation_fail(call, CLI_USAGE,
 				       "option '--watch': '%s' is no number of seconds", text);
 	if (options->every_ns < EVERY_MIN_NS || options->every_ns > EVERY_MAX_NS)

@@ -33,8 +33,8 @@ struct watching {
 	struct states_history *history;
 	struct states_frame frame;
 	struct signal_watch signals;
-	bool torn;  /* once */
-	bool ended; /* by a signal, while nobody read */
+	unsigned torn; /* looks that were */
+	bool ended;    /* by a signal, while nobody read */
 	bool told_doubts;
 };
 
@@ -295,7 +295,7 @@ static int look(struct watching *w)
 	r = states_look_take(look_now(w), &sink, &why);
 	if (r < 0)
 		return invocation_fail(w->call, CLI_REFUSED, "%s", why.text);
-	w->torn |= look_now(w)->torn;
+	w->torn += look_now(w)->torn;
 	/* Once, and before the first frame. */
 	if (!w->told_doubts)
 		states_text_doubts(w->call, look_now(w));
@@ -340,7 +340,13 @@ static int follow(struct watching *w)
 		if (due_ns < clock_now_ns())
 			due_ns = clock_now_ns();
 	} while (r == CLI_DONE && !w->ended && wait_until(w, due_ns));
-	return r == CLI_DONE && w->torn ? CLI_BAD : r;
+	if (r != CLI_DONE || w->torn == 0)
+		return r;
+	/* Not between the frames. */
+	return invocation_fail(w->call, CLI_BAD,
+			       "the kernel's list was interrupted each time in %u of %u look%s: "
+			       "sockets may be missing there, or be there twice",
+			       w->torn, w->taken, w->taken == 1 ? "" : "s");
 }
 
 int states_watch_run(const struct invocation *call, const struct states_options *options)
