@@ -4,9 +4,12 @@
 #include "capture/filter.h"
 #include "capture/live.h"
 
-static int lacking(const char *what, struct why *why)
+static int lacking(struct why *why)
 {
-	return why_say(why, -ENOTSUP, "this build has no %s (libpcap was missing)", what);
+	return why_say(why, -ENOTSUP,
+		       "this contest was built without libpcap, which live captures and filters "
+		       "need: install libpcap-dev and run make clean all, or pipe tcpdump -w - "
+		       "into it");
 }
 
 int capture_live_open(const char *interface, const char *filter, struct capture_live **ret,
@@ -15,7 +18,7 @@ int capture_live_open(const char *interface, const char *filter, struct capture_
 	(void)interface;
 	(void)filter;
 	(void)ret;
-	return lacking("live capture", why);
+	return lacking(why);
 }
 
 void capture_live_close(struct capture_live *live)
@@ -33,7 +36,7 @@ int capture_live_next(struct capture_live *live, struct passing_packet *ret, str
 {
 	(void)live;
 	(void)ret;
-	return lacking("live capture", why);
+	return lacking(why);
 }
 
 int capture_live_counts(struct capture_live *live, uint64_t *ret_received, uint64_t *ret_dropped)
@@ -48,7 +51,7 @@ int capture_filter_new(const char *expression, struct capture_filter **ret, stru
 {
 	(void)expression;
 	(void)ret;
-	return lacking("filters", why);
+	return lacking(why);
 }
 
 void capture_filter_free(struct capture_filter *filter)
@@ -61,7 +64,7 @@ int capture_filter_packet(struct capture_filter *filter, const struct passing_pa
 {
 	(void)filter;
 	(void)packet;
-	return lacking("filters", why);
+	return lacking(why);
 }
 
 int capture_filter_segment(struct capture_filter *filter, const struct segment *segment,
@@ -69,5 +72,5 @@ int capture_filter_segment(struct capture_filter *filter, const struct segment *
 {
 	(void)filter;
 	(void)segment;
-	return lacking("filters", why);
+	return lacking(why);
 }

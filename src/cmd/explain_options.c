@@ -108,6 +108,21 @@ static int wrong_filter(const struct invocation *call, const struct explain_opti
 		words_of(why->text, options->expression));
 }
 
+/*
+ * No filter can be read here: a library is missing. What was not found to be a file may have been
+ * meant as one, unless it follows files and is of several words.
+ */
+static int no_filter(const struct invocation *call, const struct explain_options *options,
+		     char *const *words, const struct why *why)
+{
+	bool several = words[1] || strchr(words[0], ' ');
+
+	if (options->interface || (several && options->path_count > 0))
+		return invocation_fail(call, CLI_REFUSED, "%s", why->text);
+	return invocation_fail(call, CLI_REFUSED, "%s: %s, nor can it be a filter: %s", words[0],
+			       is_folder(words[0]) ? "a directory" : "no such file", why->text);
+}
+
 static int read_filter(const struct invocation *call, struct explain_options *options,
 		       char *const *words)
 {
@@ -122,7 +137,7 @@ static int read_filter(const struct invocation *call, struct explain_options *op
 	r = capture_filter_new(options->expression, &options->filter, &why);
 	if (r == -EINVAL)
 		return wrong_filter(call, options, words[0], &why);
-	return r < 0 ? invocation_fail(call, CLI_REFUSED, "%s", why.text) : CLI_DONE;
+	return r < 0 ? no_filter(call, options, words, &why) : CLI_DONE;
 }
 
 static int read_paths(const struct invocation *call, struct explain_options *options,

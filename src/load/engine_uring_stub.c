@@ -6,7 +6,8 @@
 static int probe(struct why *why)
 {
 	return why_say(why, -ENOTSUP,
-		       "this build has no io_uring (liburing was missing); use --engine=epoll");
+		       "this contest was built without io_uring: install liburing-dev and run "
+		       "make clean all; --engine=epoll needs none");
 }
 
 static int run(struct load_work *work, struct why *why)
@@ -19,7 +20,7 @@ extern const struct load_engine load_engine_uring;
 
 const struct load_engine load_engine_uring = {
 	.name = "uring",
-	.summary = "an event loop per thread, on io_uring(7)",
+	.summary = "an event loop per thread, on io_uring(7) (not in this build)",
 	.probe = probe,
 	.run = run,
 };

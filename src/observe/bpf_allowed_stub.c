@@ -7,5 +7,5 @@ int bpf_allowed(struct why *why)
 {
 	return why_say(why, -ENOTSUP,
 		       "this contest was built without BPF: install libbpf-dev, bpftool and clang, "
-		       "and build again with meson configure -Dbpf=enabled");
+		       "and run make clean all; --source=diag needs none");
 }

@@ -6,7 +6,8 @@
 static int probe(struct why *why)
 {
 	return why_say(why, -ENOTSUP,
-		       "this build has no io_uring (liburing was missing); use --engine=epoll");
+		       "this contest was built without io_uring: install liburing-dev and run "
+		       "make clean all; --engine=epoll needs none");
 }
 
 static int run(const struct serve_work *work, struct why *why)
@@ -17,7 +18,7 @@ static int run(const struct serve_work *work, struct why *why)
 
 const struct serve_engine engine_uring = {
 	.name = "uring",
-	.summary = "a pool of threads, each carrying many connections by io_uring",
+	.summary = "a pool of threads, on io_uring (not in this build)",
 	.pool = true,
 	.probe = probe,
 	.run = run,
