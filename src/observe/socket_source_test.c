@@ -499,7 +499,8 @@ int main(void)
 	be_alone_with_privileges();
 	for (size_t i = 0; socket_sources[i]; i++) {
 		source = socket_sources[i];
-		failed += run_contract();
+		if (BPF_BUILT || source != socket_source_find("bpf"))
+			failed += run_contract();
 	}
 	sockets_close();
 	close_once(&home_netns);
