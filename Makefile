@@ -8,14 +8,17 @@ FUZZ_SECONDS ?= 60
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD)
 
+# What is installed later is found by `make clean all`.
 $(BUILD)/build.ninja:
+	@scripts/deps build
 	meson setup $(BUILD) --prefix=$(PREFIX)
 
 help:
-	@echo 'make          build $(BUILD)/contest'
+	@echo 'make          build $(BUILD)/contest; first install what is missing'
 	@echo 'make lab      play every experiment; LAB=--quick or LAB="ID ID" plays some,'
 	@echo '              LAB_ARGS="--jobs 4" adds options'
-	@echo 'make check    lint, unit tests, scenarios, sanitizers, fuzz corpora, valgrind'
+	@echo 'make check    lint, unit tests, scenarios, a build without optional parts, sanitizers,'
+	@echo '              fuzz corpora, valgrind'
 	@echo 'make lint     format, layers, clang-tidy, cppcheck, shellcheck'
 	@echo 'make fuzz     every fuzz target for FUZZ_SECONDS=$(FUZZ_SECONDS) seconds'
 	@echo 'make bench    measure, side by side with other tools'
@@ -53,6 +56,6 @@ install: all
 	meson install -C $(BUILD) --no-rebuild
 
 clean:
-	rm -rf $(BUILD) build-check build-asan build-tsan build-fuzz build-lint
+	rm -rf $(BUILD) build-check build-lean build-bare build-asan build-tsan build-fuzz build-lint
 
 .PHONY: all help lab check lint fuzz bench install clean
