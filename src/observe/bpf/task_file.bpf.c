@@ -52,18 +52,21 @@ struct bpf_iter__task_file {
 #pragma clang attribute pop
 
 /* The number in the PID namespace of who reads, which may not be the first one. 0: it has none any
- * more. */
+ * more. To the verifier the address is a number: that of Linux 6.1 lets nobody add to a pointer
+ * what it does not know the bounds of. */
 static __always_inline int number_of(const struct task_struct *task)
 {
 	const struct pid *readers = bpf_get_current_task_btf()->thread_pid;
-	const struct pid *pid = task->thread_pid;
+	__u64 pid = 0;
 	int number = 0;
 
+	bpf_core_read(&pid, sizeof(pid), &task->thread_pid);
 	if (readers && pid)
-		bpf_probe_read_kernel(&number, sizeof(number),
-				      (const char *)pid + bpf_core_field_offset(pid->numbers) +
-					      readers->level * bpf_core_type_size(struct upid) +
-					      bpf_core_field_offset(((struct upid *)0)->nr));
+		bpf_probe_read_kernel(
+			&number, sizeof(number),
+			(void *)(pid + bpf_core_field_offset(struct pid, numbers) +
+				 (__u64)readers->level * bpf_core_type_size(struct upid) +
+				 bpf_core_field_offset(struct upid, nr)));
 	return number;
 }
 
