@@ -4,8 +4,10 @@
  * processes come in between: these wait until the end.
  */
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -112,12 +114,36 @@ static int read_records(struct owners *owners, const struct task_file *program)
 	return r;
 }
 
-static int run(struct owners *owners, struct task_file *program, struct why *why)
+/* Whether the kernel's types tell of such a function; where they cannot be read, too. */
+static bool kernel_has(const char *function)
+{
+	struct btf *types = btf__load_vmlinux_btf();
+	bool has = !types || btf__find_by_name_kind(types, function, BTF_KIND_FUNC) >= 0;
+
+	btf__free(types);
+	return has;
+}
+
+static int load(struct task_file *program, struct why *why)
 {
 	int r = task_file__load(program);
 
+	if (r >= 0)
+		return 0;
+	/* The first is what libbpf says when it finds no such iterator, the second the verifier. */
+	if (r == -ESRCH || (r == -EINVAL && !kernel_has("bpf_sock_from_file")))
+		return why_say(why, -ENOTSUP,
+			       "this kernel does not tell BPF which files are sockets "
+			       "(Linux 5.11 does)");
+	return bpf_refused(r, why);
+}
+
+static int run(struct owners *owners, struct task_file *program, struct why *why)
+{
+	int r = load(program, why);
+
 	if (r < 0)
-		return bpf_refused(r, why);
+		return r;
 	r = task_file__attach(program);
 	if (r < 0)
 		return why_set(why, r, "this kernel has no BPF iterator over the files of tasks");

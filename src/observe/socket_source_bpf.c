@@ -61,6 +61,10 @@ static int attach(struct bpf_source *bpf, struct why *why)
 {
 	int r = tcp_iter__load(bpf->program);
 
+	/* libbpf finds none of this name among the kernel's types. */
+	if (r == -ESRCH)
+		return why_say(why, r,
+			       "this kernel has no BPF iterator over TCP sockets (Linux 5.9 has)");
 	if (r < 0)
 		return bpf_refused(r, why);
 	r = tcp_iter__attach(bpf->program);
