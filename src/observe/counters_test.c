@@ -255,6 +255,8 @@ static void test_limit(void **state)
 /* A namespace shows its own, and not those of the machine. */
 static void test_limits_here(void **state)
 {
+	/* In user namespaces but the first, Linux 5.10 and 6.1 show nothing of it. */
+	bool net_core_shown = access("/proc/sys/net/core/somaxconn", F_OK) == 0;
 	struct counter_limit limits[LIMIT_COUNT];
 	struct why why;
 
@@ -263,10 +265,11 @@ static void test_limits_here(void **state)
 	assert_int_equal(counter_limits_read_here(limits, &why), 0);
 	for (int i = 0; i < LIMIT_COUNT; i++)
 		if (!counter_limit_is_machine_wide((enum counter_limit_name)i))
-			assert_int_equal(limits[i].count, 1);
+			assert_int_equal(limits[i].count,
+					 i == LIMIT_SOMAXCONN && !net_core_shown ? 0 : 1);
 	assert_int_equal(limits[LIMIT_ORPHANS].count, 0);
 	assert_int_equal(limits[LIMIT_MEMORY].count, 0);
-	assert_true(limits[LIMIT_SOMAXCONN].values[0] > 0);
+	assert_true(!net_core_shown || limits[LIMIT_SOMAXCONN].values[0] > 0);
 }
 
 int main(void)

@@ -404,6 +404,8 @@ static int begin(void **state)
 		refused = "valgrind 3.19 knows too little of bpf(2)";
 	else if (bpf->probe(&why) < 0)
 		refused = why.text;
+	else if (linux_before(6, 2))
+		refused = "bpf_rdonly_cast() came with Linux 6.2";
 	else if (bpf->open(home_netns, &summing, &why) < 0)
 		fail_msg("%s", why.text);
 	return 0;

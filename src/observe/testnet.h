@@ -8,8 +8,20 @@
 #include <arpa/inet.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/utsname.h>
 
 #include "tcp/key.h"
+
+/* Whether the kernel is older than that. */
+static inline bool linux_before(unsigned major, unsigned minor)
+{
+	unsigned here_major, here_minor;
+	struct utsname name;
+
+	assert_int_equal(uname(&name), 0);
+	assert_int_equal(sscanf(name.release, "%u.%u", &here_major, &here_minor), 2);
+	return here_major < major || (here_major == major && here_minor < minor);
+}
 
 /* A listener on @address (any port), which takes v4 as well when it is "::". */
 static inline int listen_at(const char *address)
