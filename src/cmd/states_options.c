@@ -56,7 +56,7 @@ const struct cli_option states_option_table[] = {
 	{"netns", OPTION_TEXT, "NAME",
 	 "the network namespace of that name (ip netns) or process; all: each that can be seen"},
 	{"source", OPTION_CHOICE, "SOURCE",
-	 "netlink, an iterator in the kernel, or /proc/net/tcp (default: the first that works)",
+	 "netlink, an iterator in the kernel, or /proc/net/tcp (default: the fastest that works)",
 	 .word = source_option_word},
 	{"json",
 	 .help = "print the result as JSON (contest.states/1), with --watch a line per look"},

@@ -31,7 +31,7 @@ static const struct cli_option top_options[] = {
 	{"netns", OPTION_TEXT, "NAME",
 	 "the network namespace of that name (ip netns) or process; all: each that can be seen"},
 	{"source", OPTION_CHOICE, "SOURCE",
-	 "diag: netlink; bpf: an iterator in the kernel; proc: /proc/net/tcp (default: the first "
+	 "diag: netlink; bpf: an iterator in the kernel; proc: /proc/net/tcp (default: the fastest "
 	 "that works)",
 	 .word = source_option_word},
 	{NULL},
