@@ -61,6 +61,13 @@ static void run_arm(const struct play *play, const struct arm *arm, int report_f
 	_exit(arm_play(play->experiment, arm, play->options, report_fd, packets_fd) < 0);
 }
 
+/* Generous: a hung arm must not be waited for, but on a busy machine any arm is late, and one whose
+ * claim was made false waits for timers that it does not count on. */
+static double patience_s(const struct arm *arm)
+{
+	return arm->seconds * 1.5 + 60;
+}
+
 static int start_arm(struct play *play, struct player *player, const struct arm *arm)
 {
 	pid_t parent = getpid();
@@ -70,8 +77,7 @@ static int start_arm(struct play *play, struct player *player, const struct arm 
 	player->packets_fd = memfd_create("contest packets", MFD_CLOEXEC);
 	if (player->packets_fd < 0 || pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	/* Generous: on a busy machine an arm is late, but a hung one must not be waited for. */
-	player->give_up_ns = clock_now_ns() + (int64_t)((arm->seconds * 1.5 + 30) * NS_PER_S);
+	player->give_up_ns = clock_now_ns() + (int64_t)(patience_s(arm) * NS_PER_S);
 	player->left_s = arm->seconds;
 	player->state_ns = clock_now_ns();
 	player->pid = fork();
@@ -100,7 +106,7 @@ static void reap(struct player *player)
 		return;
 	if (player->hung)
 		snprintf(reason, sizeof(reason), "it was still running after %.0f s, and was ended",
-			 player->arm->seconds * 1.5 + 30);
+			 patience_s(player->arm));
 	else if (WIFSIGNALED(status))
 		snprintf(reason, sizeof(reason), "its process was ended by signal %d (%s)",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));

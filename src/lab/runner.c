@@ -244,7 +244,7 @@ static void job_refuse(struct run *run, struct job *job, int error)
 static double watchdog_seconds(const struct run *run, const struct experiment *experiment)
 {
 	return run->options->watchdog_s > 0 ? run->options->watchdog_s
-					    : experiment_seconds(experiment) * 1.5 + 60;
+					    : experiment_seconds(experiment) * 1.5 + 90;
 }
 
 static int job_start(struct run *run, struct job *job)
