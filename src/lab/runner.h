@@ -32,7 +32,7 @@ struct runner_options {
 	const struct experiment *const *experiments; /* which, in this order */
 	size_t count;
 	unsigned jobs;	   /* at most so many at once; 0: no bound */
-	double watchdog_s; /* 0: 60 s more than 1.5 times experiment_seconds(), of each */
+	double watchdog_s; /* 0: 90 s more than 1.5 times experiment_seconds(), of each */
 	struct play_options play;
 	/* Called in the runner's thread. @which: index of the experiment; RUNNER_TICK: count. */
 	void (*listen)(enum runner_news news, const struct runner_progress *all, size_t count,
