@@ -146,7 +146,28 @@ static void hear_what_is_there(int fd)
 		continue;
 }
 
-/* The same with room for answers. */
+/* Bytes that sockets at the server's port have sent and not heard of, or could not send yet. */
+static unsigned long unacknowledged(const struct served *served)
+{
+	FILE *table = fopen("/proc/thread-self/net/tcp", "re");
+	unsigned long sum = 0;
+	char line[256];
+
+	assert_non_null(table);
+	while (fgets(line, sizeof(line), table)) {
+		unsigned port;
+		unsigned long queued;
+
+		if (sscanf(line, " %*u: %*x:%x %*x:%*x %*x %lx:", &port, &queued) == 2 &&
+		    port == ntohs(served->at.sin_port))
+			sum += queued;
+	}
+	fclose(table);
+	return sum;
+}
+
+/* The same with room for answers. What the readers' acknowledgements do at the other end, a softirq
+ * may be late with: the server goes on when they have made room for it. */
 static void many_who_read_are_not_idle(void **state)
 {
 	struct served served = {.plan = scene_plan("chargen", SERVE_CLOSE_PASSIVE)};
@@ -161,6 +182,8 @@ static void many_who_read_are_not_idle(void **state)
 	poll(NULL, 0, 1550);
 	for (int i = 0; i < MANY; i++)
 		hear_what_is_there(fds[i]);
+	while (unacknowledged(&served) > 0)
+		poll(NULL, 0, 1);
 	kill(served.pid, SIGCONT);
 	for (int i = 0; i < MANY; i++)
 		assert_int_equal(hear_some(fds[i], &byte, 1), 1);
