@@ -84,18 +84,24 @@ static void fin_wait2_note(const struct states_tally *tally, char *to, size_t ro
 			 plural(tally->count));
 }
 
-static void note(int state, const struct states_tally *tally, char *to, size_t room)
+static void time_wait_note(const struct states_tally *tally, char *to, size_t room)
 {
 	char newest[STATES_TIME_MAX], oldest[STATES_TIME_MAX];
 
+	states_time(states_time_wait_age_ms(tally->most_ms), newest);
+	states_time(states_time_wait_age_ms(tally->least_ms), oldest);
+	if (strcmp(newest, oldest) != 0)
+		snprintf(to, room, "for %s to %s; each lasts 60s", newest, oldest);
+	else
+		snprintf(to, room, "for %s; %s lasts 60s", newest,
+			 tally->timers > 1 ? "each" : "it");
+}
+
+static void note(int state, const struct states_tally *tally, char *to, size_t room)
+{
 	*to = '\0';
-	if (state == TCP_TIME_WAIT && tally->timers > 1)
-		snprintf(to, room, "for %s to %s; each lasts 60s",
-			 states_time(states_time_wait_age_ms(tally->most_ms), newest),
-			 states_time(states_time_wait_age_ms(tally->least_ms), oldest));
-	else if (state == TCP_TIME_WAIT && tally->timers)
-		snprintf(to, room, "for %s; it lasts 60s",
-			 states_time(states_time_wait_age_ms(tally->most_ms), newest));
+	if (state == TCP_TIME_WAIT && tally->timers)
+		time_wait_note(tally, to, room);
 	else if (state == TCP_FIN_WAIT2)
 		fin_wait2_note(tally, to, room);
 	else if (state == TCP_CLOSE_WAIT)
