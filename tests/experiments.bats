@@ -28,15 +28,22 @@ setup_file() {
 	wait
 	# What measures speed or memory would be disturbed by the other two.
 	play speed "${measuring[@]}"
-	# Beside other work they may say that this machine cannot tell. Then they are asked once more.
-	mapfile -t unsettled < <(jq -r '.results[] | select(.verdict == "inconclusive") | .id' speed/results.json)
-	if [ ${#unsettled[@]} -gt 0 ]; then
-		play again "${unsettled[@]}"
+	# Beside other work they may say that this machine cannot tell, or come too late with what they
+	# wait for. Then they are asked once more.
+	again() { # again NAME VERDICT OPTION…
+		local name=$1 unsettled
+		mapfile -t unsettled < <(jq -r --arg verdict "$2" \
+			'.results[] | select(.verdict == $verdict) | .id' "$name/results.json")
+		[ ${#unsettled[@]} -gt 0 ] || return 0
+		play "$name-again" "${@:3}" "${unsettled[@]}"
 		jq -s '.[1].results as $again | .[0] | .results |= map(.id as $id |
-			first($again[] | select(.id == $id)) // .)' speed/results.json again/results.json >both.json
-		mv both.json speed/results.json
-	fi
+			first($again[] | select(.id == $id)) // .)' \
+			"$name/results.json" "$name-again/results.json" >both.json
+		mv both.json "$name/results.json"
+	}
+	again speed inconclusive
 	play slow --falsify "${measuring[@]}"
+	again slow error --falsify
 }
 
 setup() {

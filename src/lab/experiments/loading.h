@@ -6,7 +6,7 @@
 #include "load/generator.h"
 
 /* For one step of a connection, and for the end of a server: on a busy machine. */
-#define LOADING_PATIENCE_S 20
+#define LOADING_PATIENCE_S 60
 
 /* Addresses of the client beside its first, for loads that need more ports than one has. */
 #define LOADING_SOURCES	      "10.0.1.1-10.0.1.4"
