@@ -231,8 +231,8 @@ static bool turn_step(struct event_loop *loop, uint32_t at, struct turn *turn)
 	struct slot *slot = slab_at(&loop->slab, at);
 	struct talk_step step;
 
-	switch (talk_next(&slot->talk, loop->plan, loop->now_ns, loop->buffer, EVENT_BUFFER,
-			  &step)) {
+	switch (talk_next(&slot->talk, loop->plan, talk_now_ns(loop->plan, loop->now_ns),
+			  loop->buffer, EVENT_BUFFER, &step)) {
 	case TALK_READ:
 		if (turn_read(loop, at, turn))
 			return true;
@@ -283,7 +283,8 @@ void event_turn(struct event_loop *loop, uint32_t at, bool readable)
 
 void event_begin(struct event_loop *loop, uint32_t at)
 {
-	talk_begin(&slab_at(&loop->slab, at)->talk, loop->plan, loop->now_ns);
+	talk_begin(&slab_at(&loop->slab, at)->talk, loop->plan,
+		   talk_now_ns(loop->plan, loop->now_ns));
 	event_turn(loop, at, guess_to_read(loop));
 	loop->guessing = false;
 }

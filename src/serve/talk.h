@@ -38,6 +38,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "serve/plan.h"
 #include "serve/protocol.h"
 #include "serve/tally.h"
@@ -74,6 +75,16 @@ struct talk {
 	uint8_t looks;
 	uint8_t answers; /* completed and not yet fetched by talk_answers() */
 };
+
+/*
+ * What an engine whose clock stands still for a turn gives as @now_ns. Where closing waits
+ * (close_after_ns), it begins with what has come in this turn, which the turn's own time is before:
+ * counted from there it would end too early.
+ */
+static inline int64_t talk_now_ns(const struct serve_plan *plan, int64_t turn_ns)
+{
+	return plan->close_after_ns ? clock_now_ns() : turn_ns;
+}
 
 void talk_begin(struct talk *talk, const struct serve_plan *plan, int64_t now_ns);
 

@@ -134,8 +134,8 @@ static void say(struct uring_loop *loop, uint32_t at, const struct talk_step *st
 
 static enum talk_verb next(struct uring_loop *loop, struct talk *talk, struct talk_step *ret)
 {
-	enum talk_verb verb = talk_next(talk, loop->plan, loop->now_ns, uring_scratch(&loop->uring),
-					URING_ROOM, ret);
+	enum talk_verb verb = talk_next(talk, loop->plan, talk_now_ns(loop->plan, loop->now_ns),
+					uring_scratch(&loop->uring), URING_ROOM, ret);
 	unsigned answers = talk_answers(talk);
 
 	if (answers)
@@ -266,7 +266,8 @@ void uring_completed(struct uring_loop *loop, uint32_t at, enum request request,
 
 void uring_begin(struct uring_loop *loop, uint32_t at)
 {
-	talk_begin(&slab_at(&loop->slab, at)->talk, loop->plan, loop->now_ns);
+	talk_begin(&slab_at(&loop->slab, at)->talk, loop->plan,
+		   talk_now_ns(loop->plan, loop->now_ns));
 	uring_turn(loop, at);
 }
 
