@@ -48,6 +48,16 @@ needs_worlds() {
 		skip "neither user namespaces nor root: $(unshare --user true 2>&1 | head -n 1)"
 }
 
+# in_network SECONDS FUNCTION: runs the exported function in a network and process namespace of its
+# own, its loopback up, for so long at most.
+in_network() {
+	local as_root=(--map-root-user --user)
+	[ "$(id -u)" -ne 0 ] || as_root=()
+	# shellcheck disable=SC2016 # the inner shell's own
+	timeout "$1" unshare "${as_root[@]}" --net --pid --fork --mount-proc --kill-child \
+		bash -euo pipefail -c 'ip link set lo up; "$1"' bash "$2" 3>&-
+}
+
 # wait_until COMMAND...: until it succeeds, for half a minute at most.
 wait_until() {
 	local tries

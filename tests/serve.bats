@@ -17,10 +17,7 @@ alone() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	# shellcheck disable=SC2163 # the function that it names
 	export -f "$1" serve visit ask wait_until end has_line summary crowd as_nobody
-	local as_root=(--map-root-user --user)
-	[ "$(id -u)" -ne 0 ] || as_root=()
-	timeout 60 unshare "${as_root[@]}" --net --pid --fork --mount-proc --kill-child \
-		bash -euo pipefail -c 'ip link set lo up; "$1"' bash "$1" 3>&- ||
+	in_network 60 "$1" ||
 		{
 			local status=$?
 			echo "status $status"

@@ -18,10 +18,7 @@ alone() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 	# shellcheck disable=SC2163 # the function that it names
 	export -f "$1" scene states rows ss_rows is same has_line lacks ugly wait_until serve fails widest
-	local as_root=(--map-root-user --user)
-	[ "$(id -u)" -ne 0 ] || as_root=()
-	timeout 120 unshare "${as_root[@]}" --net --pid --fork --mount-proc --kill-child \
-		bash -euo pipefail -c 'ip link set lo up; "$1"' bash "$1" 3>&- ||
+	in_network 120 "$1" ||
 		{
 			local status=$?
 			echo "status $status"

@@ -17,10 +17,7 @@ alone() {
 	# shellcheck disable=SC2163 # the function that it names
 	export -f "$1" listen connect screen top keys shown gone wait_until is_now whole status_is \
 		has_line nothing_left stopped
-	local as_root=(--map-root-user --user)
-	[ "$(id -u)" -ne 0 ] || as_root=()
-	timeout 120 unshare "${as_root[@]}" --net --pid --fork --mount-proc --kill-child \
-		bash -euo pipefail -c 'ip link set lo up; "$1"' bash "$1" 3>&- ||
+	in_network 120 "$1" ||
 		{
 			local status=$?
 			echo "status $status; the screen:"
@@ -540,8 +537,9 @@ wait_until() {
 }
 
 @test "wrong options are usage errors, a wrong filter points at its place" {
-	fails_with 2 "contest top: option '--by': 'peers' is not state, peer, peer-port, local, local-port, destination, process, user, netns or timer" \
-		top --by state,peers
+	fails_with 2 "contest top: option '--by': unknown key 'peers'; did you mean 'peer'?" top --by state,peers
+	fails_with 2 "contest top: option '--by': unknown key 'x'; it is state, peer, peer-port, local, local-port, destination, process, user, netns or timer" \
+		top --by state,x
 	fails_with 2 "contest top: option '--by': 'state' twice" top --by state,state
 	fails_with 2 "contest top: option '--interval': 'x' is no number of seconds" top --interval x
 	fails_with 2 "contest top: option '--interval': 0 is not from 0.1 to 3600 seconds" top --interval 0

@@ -199,6 +199,9 @@ int invocation_choice(const struct invocation *call, const char *name, int other
 /* The value of the @index-th time that an option which repeats was given; NULL behind the last. */
 const char *invocation_text_at(const struct invocation *call, const char *name, size_t index);
 
+/* All operands with a blank between them (owned by the caller); NULL when memory is short. */
+char *invocation_operands(const struct invocation *call);
+
 /* The verb of this command that was most likely meant by an operand that is none, or NULL: for the
  * error of a command that has both and can do nothing with that operand. */
 const char *invocation_near_verb(const struct invocation *call, const char *word);
@@ -235,6 +238,8 @@ extern const struct command help_command, completion_command;
 /* Strict parsers: all of @text or -EINVAL; -ERANGE when it fits no int64_t. */
 int cli_parse_number(const char *text, int64_t *ret);
 int cli_parse_duration(const char *text, int64_t *ret_ns);
+/* Seconds where no unit says otherwise: "2", "0.5", "500ms", "5m". */
+int cli_parse_seconds(const char *text, int64_t *ret_ns);
 int cli_parse_size(const char *text, int64_t *ret_bytes);
 
 /* The entry of a table (ended by NULL) with that name, or NULL. */

@@ -580,6 +580,28 @@ static void durations(void **state)
 	}
 }
 
+static void seconds(void **state)
+{
+	static const struct {
+		const char *text;
+		int result;
+		int64_t ns;
+	} cases[] = {
+		{"2", 0, 2 * NS_PER_S},	   {"0.5", 0, NS_PER_S / 2}, {"500ms", 0, NS_PER_S / 2},
+		{"5m", 0, 300 * NS_PER_S}, {"3s", 0, 3 * NS_PER_S},  {"1u", -EINVAL, 0},
+		{"2n", -EINVAL, 0},	   {"", -EINVAL, 0},	     {"x", -EINVAL, 0},
+		{"-1", -EINVAL, 0},	   {"1.", -EINVAL, 0},	     {"9223372037", -ERANGE, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int64_t ns = 0;
+
+		assert_int_equal(cli_parse_seconds(cases[i].text, &ns), cases[i].result);
+		assert_int_equal(ns, cases[i].ns);
+	}
+}
+
 static void sizes(void **state)
 {
 	static const struct {
@@ -827,6 +849,7 @@ int main(void)
 		cmocka_unit_test(a_command_with_both_has_help_for_both),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(durations),
+		cmocka_unit_test(seconds),
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(nearest),
 		cmocka_unit_test(completion_names_everything),

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,6 +106,24 @@ int cli_parse_duration(const char *text, int64_t *ret_ns)
 		return -ERANGE;
 	*ret_ns = ns;
 	return 0;
+}
+
+/* Whether an "s" behind it would be the unit: behind "5m" or "1u" it would make another one. */
+static bool has_no_unit(const char *text)
+{
+	size_t length = strlen(text);
+
+	return length > 0 && isdigit((unsigned char)text[length - 1]);
+}
+
+int cli_parse_seconds(const char *text, int64_t *ret_ns)
+{
+	char with_unit[64];
+
+	if (!has_no_unit(text) || strlen(text) + 2 > sizeof(with_unit))
+		return cli_parse_duration(text, ret_ns);
+	snprintf(with_unit, sizeof(with_unit), "%ss", text);
+	return cli_parse_duration(with_unit, ret_ns);
 }
 
 int cli_parse_size(const char *text, int64_t *ret_bytes)
@@ -223,4 +242,17 @@ const char *invocation_text_at(const struct invocation *call, const char *name, 
 int invocation_choice(const struct invocation *call, const char *name, int otherwise)
 {
 	return (int)number_of(call, name, OPTION_CHOICE, otherwise);
+}
+
+char *invocation_operands(const struct invocation *call)
+{
+	size_t length = 1;
+	char *text, *at;
+
+	for (size_t i = 0; i < call->operand_count; i++)
+		length += strlen(call->operands[i]) + 1;
+	text = at = calloc(1, length);
+	for (size_t i = 0; text && i < call->operand_count; i++)
+		at += sprintf(at, "%s%s", i ? " " : "", call->operands[i]);
+	return text;
 }

@@ -158,7 +158,6 @@ void states_births_turn(struct states_births *births, int64_t gap_ns)
 	struct set older = births->before;
 
 	births->gap_ms = gap_ns / NS_PER_MS;
-
 	births->before = births->now;
 	births->now = older;
 	again(births);
@@ -211,15 +210,13 @@ struct states_births *states_births_new(const struct states_options *options)
 	if (!births)
 		return NULL;
 	births->options = options;
-	for (size_t i = 0; i < options->key_count; i++) {
-		births->by_state |= options->keys[i] == GROUP_STATE;
-		births->by_timer |= options->keys[i] == GROUP_TIMER;
-		births->by_process |= options->keys[i] == GROUP_PROCESS;
-	}
+	births->by_state = group_by_has(&options->by, GROUP_STATE);
+	births->by_timer = group_by_has(&options->by, GROUP_TIMER);
+	births->by_process = group_by_has(&options->by, GROUP_PROCESS);
 	/* Without randomness it does its work as well, if not against those who choose ports. */
 	if (getrandom(&births->seed, sizeof(births->seed), GRND_NONBLOCK) < 0)
 		births->seed = (uintptr_t)births;
-	births->kept = socket_groups_new(options->keys, options->key_count);
+	births->kept = socket_groups_new(options->by.at, options->by.count);
 	if (!births->kept || set_init(&births->now, FIRST_BITS) < 0 ||
 	    set_init(&births->before, FIRST_BITS) < 0) {
 		states_births_free(births);

@@ -86,10 +86,10 @@ static int add(const struct visitor *visitor, int netns_fd, const char *label)
 static int add_one(const struct visitor *visitor)
 {
 	const char *name = visitor->look->netns;
-	CLEANUP_CLOSE int fd = name ? net_namespace_find(name, visitor->why) : netns_open_current();
+	CLEANUP_CLOSE int fd = net_namespace_find(name, visitor->why);
 
 	if (fd < 0)
-		return name ? fd : why_set(visitor->why, fd, "cannot open one's network namespace");
+		return fd;
 	return add(visitor, fd, name ? name : "own");
 }
 
@@ -100,10 +100,7 @@ static int add_among(const struct visitor *visitor, const struct net_namespace *
 	char label[sizeof(look->nets->label)];
 	int r = fd;
 
-	if (namespace->name)
-		snprintf(label, sizeof(label), "%s", namespace->name);
-	else
-		snprintf(label, sizeof(label), "%s(%d)", namespace->process, (int)namespace->pid);
+	net_namespace_label(namespace, label, sizeof(label));
 	if (fd >= 0)
 		r = add(visitor, fd, label);
 	/* One that has gone is none; one that cannot be looked into is told, and others go on. */
@@ -128,12 +125,13 @@ static int add_all(const struct visitor *visitor)
 
 static int know_own(struct visitor *visitor)
 {
-	CLEANUP_CLOSE int fd = netns_open_current();
+	CLEANUP_CLOSE int fd = net_namespace_find(NULL, visitor->why);
 	struct stat status;
 
-	if (fd < 0 || fstat(fd, &status) < 0)
-		return why_set(visitor->why, fd < 0 ? fd : -errno,
-			       "cannot open one's network namespace");
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &status) < 0)
+		return why_set(visitor->why, -errno, "cannot look at one's network namespace");
 	visitor->own = status.st_ino;
 	return counter_limits_read_here(visitor->limits, visitor->why);
 }

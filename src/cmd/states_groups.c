@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/states_order.h"
+#include "cmd/order.h"
 
 static int by_net(const struct states_look *look, uint64_t a, uint64_t b)
 {
@@ -15,30 +15,23 @@ static int by_net(const struct states_look *look, uint64_t a, uint64_t b)
 static int compare(const struct states_look *look, const struct socket_group *a,
 		   const struct socket_group *b)
 {
-	switch (look->options->sort) {
-	case STATES_SORT_STATE:
-		return order_numbers((uint64_t)a->state, (uint64_t)b->state);
-	case STATES_SORT_PEER:
-		return order_addresses(&a->peer.address, &b->peer.address);
-	case STATES_SORT_DESTINATION:
-		return order_endpoints(&a->peer, &b->peer);
-	case STATES_SORT_PEER_PORT:
-		return order_numbers(a->peer.port, b->peer.port);
-	case STATES_SORT_LOCAL:
-		return order_addresses(&a->local.address, &b->local.address);
-	case STATES_SORT_LOCAL_PORT:
-		return order_numbers(a->local.port, b->local.port);
-	case STATES_SORT_TIMER:
-		return order_numbers(a->timer, b->timer);
-	case STATES_SORT_PROCESS:
-		return order_owners(&a->owner, &b->owner);
-	case STATES_SORT_USER:
-		return order_numbers(a->uid, b->uid);
-	case STATES_SORT_NETNS:
-		return by_net(look, a->netns, b->netns);
-	default:
+	static const enum group_key keys[] = {
+		[STATES_SORT_STATE] = GROUP_STATE,
+		[STATES_SORT_LOCAL] = GROUP_LOCAL,
+		[STATES_SORT_LOCAL_PORT] = GROUP_LOCAL_PORT,
+		[STATES_SORT_PEER] = GROUP_PEER,
+		[STATES_SORT_PEER_PORT] = GROUP_PEER_PORT,
+		[STATES_SORT_DESTINATION] = GROUP_DESTINATION,
+		[STATES_SORT_TIMER] = GROUP_TIMER,
+		[STATES_SORT_PROCESS] = GROUP_PROCESS,
+		[STATES_SORT_USER] = GROUP_USER,
+	};
+	enum states_sort sort = look->options->sort;
+
+	if (sort <= STATES_SORT_COUNT)
 		return order_numbers(b->count, a->count);
-	}
+	return sort == STATES_SORT_NETNS ? by_net(look, a->netns, b->netns)
+					 : group_key_compare(keys[sort], a, b);
 }
 
 /* The sort is stable where @a and @b lie in one array, largest first. */

@@ -38,48 +38,11 @@ void states_history_free(struct states_history *history)
 	free(history);
 }
 
-static bool same_key(enum group_key key, const struct socket_group *a, const struct socket_group *b)
-{
-	switch (key) {
-	case GROUP_STATE:
-		return a->state == b->state;
-	case GROUP_PEER:
-		return tcp_address_equal(&a->peer.address, &b->peer.address);
-	case GROUP_PEER_PORT:
-		return a->peer.port == b->peer.port;
-	case GROUP_LOCAL:
-		return tcp_address_equal(&a->local.address, &b->local.address);
-	case GROUP_LOCAL_PORT:
-		return a->local.port == b->local.port;
-	case GROUP_DESTINATION:
-		return tcp_endpoint_equal(&a->peer, &b->peer);
-	case GROUP_PROCESS:
-		return a->owner.pid == b->owner.pid && strcmp(a->owner.name, b->owner.name) == 0;
-	case GROUP_USER:
-		return a->uid == b->uid;
-	case GROUP_NETNS:
-		return a->netns == b->netns;
-	case GROUP_TIMER:
-		return a->timer == b->timer;
-	case GROUP_KEY_COUNT:
-		break;
-	}
-	return false;
-}
-
 static struct track *find(const struct states_history *history, const struct socket_group *group)
 {
-	const struct states_options *options = history->options;
-
-	for (size_t i = 0; i < history->count; i++) {
-		size_t k = 0;
-
-		while (k < options->key_count &&
-		       same_key(options->keys[k], &history->at[i].id, group))
-			k++;
-		if (k == options->key_count)
+	for (size_t i = 0; i < history->count; i++)
+		if (group_by_compare(&history->options->by, &history->at[i].id, group) == 0)
 			return &history->at[i];
-	}
 	return NULL;
 }
 

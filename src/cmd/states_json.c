@@ -66,8 +66,8 @@ static void put_group(struct json_writer *json, const struct states_look *look,
 
 	json_open_object(json, NULL);
 	json_open_object(json, "keys");
-	for (size_t i = 0; i < options->key_count; i++)
-		put_key(json, look, group, options->keys[i]);
+	for (size_t i = 0; i < options->by.count; i++)
+		put_key(json, look, group, options->by.at[i]);
 	json_close_object(json);
 	json_put_count(json, "count", group->count);
 	json_put_count(json, "minisocks", group->minisocks);

@@ -257,7 +257,6 @@ static int stream(void *context, const struct socket_status *status, const struc
 		  const struct states_net *net)
 {
 	struct list *list = context;
-	int r;
 
 	/* One more than is wanted ends it: JSON goes on to count. */
 	if (list->room && list->told == list->room)
@@ -270,8 +269,7 @@ static int stream(void *context, const struct socket_status *status, const struc
 		list->error = errno;
 		return STOP;
 	}
-	r = put_row(list, status, owner, net);
-	return r;
+	return put_row(list, status, owner, net);
 }
 
 /* What is printed cannot be taken back. */

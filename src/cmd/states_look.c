@@ -49,14 +49,14 @@ int states_look_init(struct states_look *look, const struct states_options *opti
 	int r = 0;
 
 	*look = (struct states_look){.options = options};
-	if (options->key_count)
-		look->groups = want(options->keys, options->key_count, &r);
+	if (options->by.count)
+		look->groups = want(options->by.at, options->by.count, &r);
 	if (options->list && !options->json)
 		return r;
 	/* The notes of the summary; JSON has them all. */
-	if (!options->key_count || options->json)
+	if (!options->by.count || options->json)
 		look->ports = want(port_keys, ARRAY_SIZE(port_keys), &r);
-	if (!options->key_count && !options->json && !options->every_ns) {
+	if (!options->by.count && !options->json && !options->every_ns) {
 		look->peers = want(peer_keys, ARRAY_SIZE(peer_keys), &r);
 		look->holders = want(holder_keys, ARRAY_SIZE(holder_keys), &r);
 	}
@@ -351,10 +351,10 @@ static struct states_net *add_net(struct states_look *look)
 static int walk_one(struct walking *walking)
 {
 	const char *name = walking->look->options->netns;
-	CLEANUP_CLOSE int fd = name ? net_namespace_find(name, walking->why) : netns_open_current();
+	CLEANUP_CLOSE int fd = net_namespace_find(name, walking->why);
 
 	if (fd < 0)
-		return name ? fd : why_set(walking->why, fd, "cannot open one's network namespace");
+		return fd;
 	walking->net = add_net(walking->look);
 	if (!walking->net)
 		return why_set(walking->why, -ENOMEM, "cannot count the sockets");
@@ -363,14 +363,6 @@ static int walk_one(struct walking *walking)
 }
 
 /* ---- all namespaces */
-
-static void label(struct states_net *net, const struct net_namespace *of)
-{
-	if (of->name)
-		snprintf(net->label, sizeof(net->label), "%s", of->name);
-	else
-		snprintf(net->label, sizeof(net->label), "%s(%d)", of->process, (int)of->pid);
-}
 
 /* One that cannot be looked into is told, and the others go on. */
 static int skip(struct walking *walking, int error)
@@ -395,7 +387,7 @@ static int walk_among(struct walking *walking, const struct net_namespace *names
 	walking->net = add_net(look);
 	if (!walking->net)
 		return why_set(walking->why, -ENOMEM, "cannot count the sockets");
-	label(walking->net, namespace);
+	net_namespace_label(namespace, walking->net->label, sizeof(walking->net->label));
 	r = walk_namespace(walking, fd);
 	if (r < 0 && walking->net->sockets == 0) {
 		look->net_count--;

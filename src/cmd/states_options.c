@@ -14,11 +14,6 @@
 #define EVERY_MIN_NS (10 * NS_PER_MS)
 #define EVERY_MAX_NS (24 * 3600 * NS_PER_S)
 
-static const char *key_word(size_t index)
-{
-	return index < GROUP_KEY_COUNT ? group_key_name((enum group_key)index) : NULL;
-}
-
 static const char *const sorts[] = {
 	[STATES_SORT_NONE] = "none",
 	[STATES_SORT_COUNT] = "count",
@@ -41,7 +36,7 @@ const struct cli_option states_option_table[] = {
 	{"by", OPTION_TEXT, "KEY[,KEY]",
 	 "count by state, peer, peer-port, local, local-port, destination, process, user, netns "
 	 "or timer, or up to four of them",
-	 .word = key_word},
+	 .word = group_by_word},
 	{"list", .help = "every socket on a line, as ss does"},
 	{"processes", .help = "tell whose they are; without --list: as --by process,state"},
 	{"watch", OPTION_TEXT, "SECONDS",
@@ -64,20 +59,6 @@ const struct cli_option states_option_table[] = {
 };
 
 /* ---- the filter */
-
-/* The operands joined by blanks (owned), NULL when memory is short. */
-static char *join(const struct invocation *call)
-{
-	size_t length = 1;
-	char *text, *at;
-
-	for (size_t i = 0; i < call->operand_count; i++)
-		length += strlen(call->operands[i]) + 1;
-	text = at = calloc(1, length);
-	for (size_t i = 0; text && i < call->operand_count; i++)
-		at += sprintf(at, "%s%s", i ? " " : "", call->operands[i]);
-	return text;
-}
 
 /* The filter on a line, and below it a caret where it goes wrong; cut where the screen is narrow,
  * so that the place can be seen. */
@@ -109,7 +90,7 @@ static int read_filter(const struct invocation *call, struct states_options *opt
 	size_t at = 0;
 	int r;
 
-	options->text = join(call);
+	options->text = invocation_operands(call);
 	if (!options->text)
 		return invocation_fail(call, CLI_REFUSED, "%s", strerror(ENOMEM));
 	if (call->operand_count == 0)
@@ -126,54 +107,15 @@ static int read_filter(const struct invocation *call, struct states_options *opt
 
 /* ---- keys */
 
-static const char *key_candidate(const void *context, size_t index)
-{
-	(void)context;
-	return key_word(index);
-}
-
-static int wrong_key(const struct invocation *call, const char *name)
-{
-	const char *near = cli_nearest(name, key_candidate, NULL);
-
-	if (near)
-		return invocation_fail(call, CLI_USAGE,
-				       "option '--by': unknown key '%s'; did you mean '%s'?", name,
-				       near);
-	return invocation_fail(call, CLI_USAGE,
-			       "option '--by': unknown key '%s'; it is state, peer, peer-port, "
-			       "local, local-port, destination, process, user, netns or timer",
-			       name);
-}
-
-static int add_key(const struct invocation *call, struct states_options *options, const char *name)
-{
-	int key = group_key_parse(name);
-
-	if (key < 0)
-		return wrong_key(call, name);
-	for (size_t i = 0; i < options->key_count; i++)
-		if (options->keys[i] == (enum group_key)key)
-			return invocation_fail(call, CLI_USAGE, "option '--by': '%s' twice", name);
-	if (options->key_count == GROUP_KEYS_MAX)
-		return invocation_fail(call, CLI_USAGE, "option '--by': at most %d keys",
-				       GROUP_KEYS_MAX);
-	options->keys[options->key_count++] = (enum group_key)key;
-	return CLI_DONE;
-}
-
 static int read_keys(const struct invocation *call, struct states_options *options)
 {
 	const char *given = invocation_text(call, "by", NULL);
-	CLEANUP_FREE char *copy = given ? strdup(given) : NULL;
-	char *rest = copy, *name;
-	int r = CLI_DONE;
+	struct why why;
+	size_t at;
 
-	if (given && !copy)
-		return invocation_fail(call, CLI_REFUSED, "%s", strerror(ENOMEM));
-	while (r == CLI_DONE && (name = strsep(&rest, ",")))
-		r = add_key(call, options, name);
-	return r;
+	if (given && group_by_parse(given, &options->by, &at, &why) < 0)
+		return invocation_fail(call, CLI_USAGE, "option '--by': %s", why.text);
+	return CLI_DONE;
 }
 
 /* ---- the rest */
@@ -181,31 +123,23 @@ static int read_keys(const struct invocation *call, struct states_options *optio
 /* What is counted by where nothing was named. */
 static void choose_keys(struct states_options *options)
 {
-	if (options->key_count || options->list)
+	if (options->by.count || options->list)
 		return;
 	if (options->processes)
-		options->keys[options->key_count++] = GROUP_PROCESS;
+		options->by.at[options->by.count++] = GROUP_PROCESS;
 	if (options->processes || options->every_ns)
-		options->keys[options->key_count++] = GROUP_STATE;
+		options->by.at[options->by.count++] = GROUP_STATE;
 }
 
 static int read_watch(const struct invocation *call, struct states_options *options)
 {
 	const char *text = invocation_text(call, "watch", NULL);
-	CLEANUP_FREE char *seconds = NULL;
-
 	if (!text)
 		return CLI_DONE;
 	options->every_ns = EVERY_NS;
 	if (!*text)
 		return CLI_DONE;
-	if (asprintf(&seconds, "%ss", text) < 0) {
-		seconds = NULL;
-		return invocation_fail(call, CLI_REFUSED, "%s", strerror(ENOMEM));
-	}
-	/* "2", "0.5", and "500ms", too. */
-	if (cli_parse_duration(text, &options->every_ns) < 0 &&
-	    cli_parse_duration(seconds, &options->every_ns) < 0)
+	if (cli_parse_seconds(text, &options->every_ns) < 0)
 		return invocation_fail(call, CLI_USAGE,
 				       "option '--watch': '%s' is no number of seconds", text);
 	if (options->every_ns < EVERY_MIN_NS || options->every_ns > EVERY_MAX_NS)
@@ -219,26 +153,24 @@ static bool groups_have(const struct states_options *options, enum states_sort s
 {
 	int key = group_key_parse(sorts[sort]);
 
-	for (size_t i = 0; i < options->key_count; i++)
-		if ((int)options->keys[i] == key)
-			return true;
-	return sort == STATES_SORT_COUNT || sort == STATES_SORT_NONE;
+	return sort <= STATES_SORT_COUNT ||
+	       (key >= 0 && group_by_has(&options->by, (enum group_key)key));
 }
 
 /* What does not go together, or says nothing. */
 static int check(const struct invocation *call, const struct states_options *options)
 {
-	if (options->list && options->key_count)
+	if (options->list && options->by.count)
 		return invocation_fail(call, CLI_USAGE, "--list and --by exclude each other");
 	if (options->list && options->every_ns)
 		return invocation_fail(call, CLI_USAGE, "--list and --watch exclude each other");
 	if (options->list && options->sort == STATES_SORT_COUNT)
 		return invocation_fail(call, CLI_USAGE, "--sort=count is for groups, not for rows");
-	if (!options->list && !options->key_count &&
+	if (!options->list && !options->by.count &&
 	    (options->sort != STATES_SORT_NONE || options->reverse))
 		return invocation_fail(call, CLI_USAGE,
 				       "--sort and --reverse are for --list and --by");
-	if (!options->list && options->key_count && !groups_have(options, options->sort))
+	if (!options->list && options->by.count && !groups_have(options, options->sort))
 		return invocation_fail(call, CLI_USAGE, "--sort=%s: --by does not name that key",
 				       sorts[options->sort]);
 	return CLI_DONE;
@@ -303,10 +235,6 @@ void states_options_done(struct states_options *options)
 
 bool states_options_need_owners(const struct states_options *options)
 {
-	if (options->processes || options->sort == STATES_SORT_PROCESS)
-		return true;
-	for (size_t i = 0; i < options->key_count; i++)
-		if (options->keys[i] == GROUP_PROCESS)
-			return true;
-	return false;
+	return options->processes || options->sort == STATES_SORT_PROCESS ||
+	       group_by_has(&options->by, GROUP_PROCESS);
 }

@@ -3,6 +3,7 @@
 #define CONTEST_CMD_STATES_OPTIONS_H
 
 #include "cmd/cli.h"
+#include "cmd/group_by.h"
 #include "cmd/source_option.h"
 #include "observe/socket_filter.h"
 #include "observe/socket_groups.h"
@@ -29,8 +30,7 @@ struct states_options {
 	char *text;		      /* (owned) the filter's, "" without one */
 	struct socket_filter *filter; /* (owned) NULL: all */
 	struct source_choice source;
-	enum group_key keys[GROUP_KEYS_MAX];
-	size_t key_count; /* 0: the summary */
+	struct group_by by; /* no key: the summary */
 	enum states_sort sort;
 	size_t top;	   /* 0: all */
 	const char *netns; /* (borrowed) NULL: one's own */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/array.h"
-#include "cmd/states_order.h"
+#include "cmd/order.h"
 
 struct order {
 	enum states_sort sort;

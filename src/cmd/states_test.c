@@ -117,7 +117,7 @@ static struct states_options options_by(enum group_key key)
 	script_length = walks = interrupted_walk = 0;
 	torn = false;
 	return (struct states_options){
-		.text = (char *)"", .source = {&fake, true}, .keys = {key}, .key_count = 1};
+		.text = (char *)"", .source = {&fake, true}, .by = {{key}, 1}};
 }
 
 static void take(struct states_look *look, const struct states_sink *sink)
@@ -162,7 +162,7 @@ static void ports_without_listeners(void **state)
 	size_t count;
 
 	(void)state;
-	options.key_count = 0;
+	options.by.count = 0;
 	assert_int_equal(states_look_init(&look, &options), 0);
 	say(TCP_ESTABLISHED, "10.0.0.2", 40000);
 	say(TCP_TIME_WAIT, "10.0.0.2", 40001);

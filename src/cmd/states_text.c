@@ -318,10 +318,10 @@ static int add_group(struct table *table, const struct states_look *look,
 	enum screen_style styles[GROUP_KEYS_MAX + 4] = {0};
 	size_t n = 0;
 
-	for (; n < options->key_count; n++) {
-		cells[n] = states_key_text(group, options->keys[n], states_look_net_name, look,
+	for (; n < options->by.count; n++) {
+		cells[n] = states_key_text(group, options->by.at[n], states_look_net_name, look,
 					   texts[n]);
-		if (options->keys[n] == GROUP_STATE)
+		if (options->by.at[n] == GROUP_STATE)
 			styles[n] = state_style(group->state);
 	}
 	if (group->timers) {
@@ -346,8 +346,8 @@ int states_text_groups(const struct screen *screen, const struct states_look *lo
 	uint64_t shown = 0;
 	int r = 0;
 
-	for (; n < options->key_count; n++)
-		titles[n] = states_key_title(options->keys[n]);
+	for (; n < options->by.count; n++)
+		titles[n] = states_key_title(options->by.at[n]);
 	titles[n++] = "Sockets";
 	titles[n++] = "Timers";
 	titles[n++] = "Next ends";

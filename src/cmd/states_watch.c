@@ -84,8 +84,8 @@ static void fill(struct watching *w, const struct screen *screen, const struct s
 	const struct states_options *options = w->options;
 	char text[STATES_KEY_MAX];
 
-	for (size_t k = 0; k < options->key_count; k++) {
-		states_key_text(group, options->keys[k], states_look_net_name, look_now(w), text);
+	for (size_t k = 0; k < options->by.count; k++) {
+		states_key_text(group, options->by.at[k], states_look_net_name, look_now(w), text);
 		screen_clean(screen, text, strlen(text), cells->key[k], sizeof(cells->key[k]));
 	}
 	snprintf(cells->number[0], sizeof(cells->number[0]), "%" PRIu64, group->count);
@@ -101,8 +101,8 @@ static void head(const struct watching *w, struct cells *cells)
 {
 	static const char *const titles[] = {"Sockets", "born/s", "gone/s"};
 
-	for (size_t k = 0; k < w->options->key_count; k++)
-		strcpy(cells->key[k], states_key_title(w->options->keys[k]));
+	for (size_t k = 0; k < w->options->by.count; k++)
+		strcpy(cells->key[k], states_key_title(w->options->by.at[k]));
 	for (size_t n = 0; n < ARRAY_SIZE(titles); n++)
 		strcpy(cells->number[n], titles[n]);
 }
@@ -117,7 +117,7 @@ struct place {
 static void put_keys(const struct watching *w, const struct widths *widths,
 		     const struct cells *cells, struct place *place)
 {
-	for (size_t k = 0; k < w->options->key_count; k++) {
+	for (size_t k = 0; k < w->options->by.count; k++) {
 		line_to(&place->line, place->at);
 		line_put_within(&place->line, place->style, cells->key[k], widths->key[k]);
 		place->at += widths->key[k] + GAP;
@@ -140,7 +140,7 @@ static bool count_is_first(const struct watching *w, const struct screen *screen
 {
 	unsigned columns = widths->number[0];
 
-	for (size_t k = 0; k < w->options->key_count; k++)
+	for (size_t k = 0; k < w->options->by.count; k++)
 		columns += widths->key[k] + GAP;
 	return columns > screen->width;
 }
@@ -209,12 +209,12 @@ static int put_frame(struct watching *w, const struct screen *screen,
 	for (size_t i = 0; i < shown; i++)
 		fill(w, screen, &groups[i], seconds, &cells[i + 1]);
 	for (size_t i = 0; i <= shown; i++) {
-		for (size_t k = 0; k < w->options->key_count; k++)
+		for (size_t k = 0; k < w->options->by.count; k++)
 			widen(&widths.key[k], cells[i].key[k]);
 		for (size_t n = 0; n < 3; n++)
 			widen(&widths.number[n], cells[i].number[n]);
 	}
-	for (size_t k = 0; k < w->options->key_count; k++)
+	for (size_t k = 0; k < w->options->by.count; k++)
 		widths.key[k] = widths.key[k] > KEY_WIDE ? KEY_WIDE : widths.key[k];
 	put_title(w, screen, all - shown);
 	for (size_t i = 0; i <= shown && room > 1; i++)

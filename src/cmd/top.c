@@ -16,16 +16,11 @@
 #define INTERVAL_MIN_NS (NS_PER_S / 10)
 #define INTERVAL_MAX_NS (3600 * NS_PER_S)
 
-static const char *key_word(size_t index)
-{
-	return index < GROUP_KEY_COUNT ? group_key_name((enum group_key)index) : NULL;
-}
-
 static const struct cli_option top_options[] = {
 	{"by", OPTION_TEXT, "KEY[,KEY]",
 	 "group by state, peer, peer-port, local, local-port, destination, process, user, netns "
 	 "or timer, or up to four of them (default: peer,state)",
-	 .word = key_word},
+	 .word = group_by_word},
 	{"processes", .help = "whose sockets they are; without --by: as --by process,state"},
 	{"interval", OPTION_TEXT, "SECONDS", "from look to look (default: 1)"},
 	{"netns", OPTION_TEXT, "NAME",
@@ -48,20 +43,16 @@ static int read_keys(const struct invocation *call, struct top_options *options)
 	options->processes = invocation_flag(call, "processes");
 	if (!text)
 		text = options->processes ? "process,state" : "peer,state";
-	if (top_by_parse(text, &options->by, &at, &why) < 0)
+	if (group_by_parse(text, &options->by, &at, &why) < 0)
 		return invocation_fail(call, CLI_USAGE, "option '--by': %s", why.text);
 	return CLI_DONE;
 }
 
-/* "2", "0.5", and "500ms", too. With a unit first: "5m" and an "s" would be milliseconds. */
 static int read_interval(const struct invocation *call, struct top_options *options)
 {
 	const char *text = invocation_text(call, "interval", "1");
-	char seconds[64];
 
-	snprintf(seconds, sizeof(seconds), "%ss", text);
-	if (cli_parse_duration(text, &options->interval_ns) < 0 &&
-	    cli_parse_duration(seconds, &options->interval_ns) < 0)
+	if (cli_parse_seconds(text, &options->interval_ns) < 0)
 		return invocation_fail(call, CLI_USAGE,
 				       "option '--interval': '%s' is no number of seconds", text);
 	if (options->interval_ns < INTERVAL_MIN_NS || options->interval_ns > INTERVAL_MAX_NS)
@@ -73,30 +64,17 @@ static int read_interval(const struct invocation *call, struct top_options *opti
 
 /* ---- the filter */
 
-/* The operands with blanks between them. */
-static int join(const struct invocation *call, char *to, size_t room)
-{
-	size_t used = 0;
-
-	*to = '\0';
-	for (size_t i = 0; i < call->operand_count; i++) {
-		int length = snprintf(to + used, room - used, "%s%s", i ? " " : "",
-				      call->operands[i]);
-
-		used += (size_t)length;
-		if (used >= room)
-			return invocation_fail(call, CLI_USAGE,
-					       "the filter is longer than %zu bytes", room - 1);
-	}
-	return CLI_DONE;
-}
-
 static int read_filter(const struct invocation *call, const char *text, struct top_options *options)
 {
 	struct why why = {""};
 	size_t at = 0;
 	int r;
 
+	if (!text)
+		return invocation_fail(call, CLI_REFUSED, "%s", strerror(ENOMEM));
+	if (strlen(text) >= TOP_EDIT_MAX)
+		return invocation_fail(call, CLI_USAGE, "the filter is longer than %d bytes",
+				       TOP_EDIT_MAX - 1);
 	options->filter_text = text;
 	if (!*text)
 		return CLI_DONE;
@@ -132,7 +110,7 @@ static int check_terminal(const struct invocation *call)
 
 static int top(const struct invocation *call)
 {
-	char text[TOP_EDIT_MAX];
+	CLEANUP_FREE char *text = invocation_operands(call);
 	struct top_options options = {
 		.netns = invocation_text(call, "netns", NULL),
 		.color = call->color,
@@ -142,8 +120,6 @@ static int top(const struct invocation *call)
 
 	if (r == CLI_DONE)
 		r = read_interval(call, &options);
-	if (r == CLI_DONE)
-		r = join(call, text, sizeof(text));
 	if (r == CLI_DONE)
 		r = check_terminal(call);
 	if (r == CLI_DONE)

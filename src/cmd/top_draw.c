@@ -167,14 +167,14 @@ static void draw_sum(const struct top_model *model, struct top_terminal *termina
 
 static const char *format_filter(const struct top_model *model, char *to, size_t room)
 {
-	char by[TOP_BY_TEXT_MAX];
+	char by[GROUP_BY_TEXT_MAX];
 
-	snprintf(to, room, "by %s; %s%s", top_by_format(&model->by, by),
+	snprintf(to, room, "by %s; %s%s", group_by_format(&model->by, by),
 		 model->filter[0] ? "filter: " : "all sockets", model->filter);
 	return to;
 }
 
-#define FILTER_TEXT_MAX (TOP_EDIT_MAX + TOP_BY_TEXT_MAX + 32)
+#define FILTER_TEXT_MAX (TOP_EDIT_MAX + GROUP_BY_TEXT_MAX + 32)
 
 static void draw_filter(const struct top_model *model, struct top_terminal *terminal)
 {
@@ -290,7 +290,7 @@ static const char *format_timer(const struct socket_group *group, char *to, size
 /* More of what is a fault is bad news. */
 static enum screen_style change_style(const struct top_look *look, const struct top_row *row)
 {
-	if (!top_by_has(&look->by, GROUP_STATE) || row->change <= 0 ||
+	if (!group_by_has(&look->by, GROUP_STATE) || row->change <= 0 ||
 	    top_state_style(row->group.state) != STYLE_BAD)
 		return STYLE_PLAIN;
 	return STYLE_BAD;

@@ -10,7 +10,7 @@ struct memory_entry {
 };
 
 struct top_memory {
-	struct top_by by;
+	struct group_by by;
 	struct memory_entry *at; /* (owned) sorted by group */
 	size_t count;
 	bool whole;  /* these were all groups, not just the largest */
@@ -46,19 +46,19 @@ void top_memory_clear(struct top_memory *memory)
 
 static int compare(const void *a, const void *b, void *by)
 {
-	return top_group_compare(by, &((const struct memory_entry *)a)->group,
-				 &((const struct memory_entry *)b)->group);
+	return group_by_compare(by, &((const struct memory_entry *)a)->group,
+				&((const struct memory_entry *)b)->group);
 }
 
 /* Among @count entries in order. */
-static const struct memory_entry *find(const struct top_by *by, const struct memory_entry *at,
+static const struct memory_entry *find(const struct group_by *by, const struct memory_entry *at,
 				       size_t count, const struct socket_group *group)
 {
 	size_t low = 0, high = count;
 
 	while (low < high) {
 		size_t middle = (low + high) / 2;
-		int order = top_group_compare(by, group, &at[middle].group);
+		int order = group_by_compare(by, group, &at[middle].group);
 
 		if (order == 0)
 			return &at[middle];
@@ -127,7 +127,7 @@ int top_memory_recall(struct top_memory *memory, struct top_look *look)
 
 	if (!entries)
 		return -ENOMEM;
-	if (!top_by_equal(&memory->by, &look->by))
+	if (!group_by_equal(&memory->by, &look->by))
 		top_memory_clear(memory);
 	memory->by = look->by;
 	for (size_t i = 0; i < count; i++) {

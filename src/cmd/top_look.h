@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cmd/top_by.h"
+#include "cmd/group_by.h"
 #include "observe/owners.h"
 #include "observe/sockdiag.h"
 #include "observe/socket_groups.h"
@@ -43,7 +43,7 @@ struct top_connection {
 /* The group that is looked into. */
 struct top_group {
 	bool chosen;
-	struct top_by by;
+	struct group_by by;
 	struct socket_group group;
 	uint64_t count, states[TCP_STATE_COUNT], minisocks;
 	uint64_t receive_queue, send_queue, retransmitting; /* bytes, bytes, sockets */
@@ -53,7 +53,7 @@ struct top_group {
 
 struct top_look {
 	uint64_t serial; /* of the request that it answers */
-	struct top_by by;
+	struct group_by by;
 	uint64_t sockets, states[TCP_STATE_COUNT];
 	uint64_t fin_wait2_minisocks;
 	struct top_history history; /* of the sum */

@@ -52,7 +52,7 @@ static int compare_column(const struct top_model *model, const struct top_row *a
 	default:
 		if (model->sort >= model->look->by.count)
 			return 0;
-		return top_key_compare(model->look->by.at[model->sort], &a->group, &b->group);
+		return group_key_compare(model->look->by.at[model->sort], &a->group, &b->group);
 	}
 }
 
@@ -76,8 +76,8 @@ static void find_chosen(struct top_model *model)
 	if (!model->group_chosen)
 		return;
 	for (size_t i = 0; i < look->row_count; i++)
-		if (top_group_compare(&look->by, &top_model_row(model, i)->group,
-				      &model->chosen_group) == 0)
+		if (group_by_compare(&look->by, &top_model_row(model, i)->group,
+				     &model->chosen_group) == 0)
 			model->groups.chosen = i;
 }
 
@@ -133,7 +133,7 @@ static void take_look(struct top_model *model, struct top_look *look)
 		return;
 	}
 	/* Other columns: sorted by count. */
-	if (!model->look || !top_by_equal(&model->look->by, &look->by)) {
+	if (!model->look || !group_by_equal(&model->look->by, &look->by)) {
 		if (model->sort < GROUP_KEYS_MAX) {
 			model->sort = TOP_COLUMN_COUNT;
 			model->reverse = false;
@@ -189,22 +189,22 @@ static void try_filter(struct top_model *model)
 	top_walker_filter(model->walker, filter);
 }
 
-static void set_by(struct top_model *model, const struct top_by *by)
+static void set_by(struct top_model *model, const struct group_by *by)
 {
-	if (top_by_equal(&model->by, by))
+	if (group_by_equal(&model->by, by))
 		return;
 	model->by = *by;
-	top_walker_owners(model->walker, model->processes || top_by_has(by, GROUP_PROCESS));
+	top_walker_owners(model->walker, model->processes || group_by_has(by, GROUP_PROCESS));
 	top_walker_by(model->walker, by);
 }
 
 static void try_by(struct top_model *model)
 {
-	struct top_by by;
+	struct group_by by;
 	struct why why = {""};
 	size_t at = 0;
 
-	if (top_by_parse(model->edit.text, &by, &at, &why) < 0) {
+	if (group_by_parse(model->edit.text, &by, &at, &why) < 0) {
 		complain(model, &why, at);
 		return;
 	}
@@ -222,11 +222,11 @@ static void try_typed(struct top_model *model)
 
 static void begin_typing(struct top_model *model, enum top_typing what)
 {
-	char by[TOP_BY_TEXT_MAX];
+	char by[GROUP_BY_TEXT_MAX];
 
 	model->typing = what;
 	top_edit_set(&model->edit,
-		     what == TYPING_FILTER ? model->filter : top_by_format(&model->by, by));
+		     what == TYPING_FILTER ? model->filter : group_by_format(&model->by, by));
 	memcpy(model->before, model->edit.text, sizeof(model->before));
 	model->complaint[0] = '\0';
 }
@@ -363,7 +363,7 @@ static bool move_key(struct top_model *model, unsigned key)
 
 static void title_group(struct top_model *model, const struct top_row *row)
 {
-	const struct top_by *by = &model->look->by;
+	const struct group_by *by = &model->look->by;
 	char *at = model->detail_title;
 
 	for (size_t i = 0; i < by->count; i++)
@@ -404,7 +404,7 @@ static void back(struct top_model *model)
 	} else if (model->view == VIEW_GROUP) {
 		top_walker_group(model->walker, NULL, NULL);
 		top_walker_owners(model->walker,
-				  model->processes || top_by_has(&model->by, GROUP_PROCESS));
+				  model->processes || group_by_has(&model->by, GROUP_PROCESS));
 		model->view = VIEW_GROUPS;
 	}
 }
@@ -456,12 +456,12 @@ static void help_key(struct top_model *model, unsigned key)
 
 static void groups_key(struct top_model *model, unsigned key)
 {
-	struct top_by by;
+	struct group_by by;
 
 	switch (key) {
 	case TOP_KEY_TAB:
 	case TOP_KEY_BACK_TAB:
-		by = top_by_next(&model->by, key == TOP_KEY_TAB ? 1 : -1);
+		by = group_by_next(&model->by, key == TOP_KEY_TAB ? 1 : -1);
 		set_by(model, &by);
 		break;
 	case 'b':

@@ -33,7 +33,7 @@ struct top_model {
 	size_t *order;	       /* (owned) rows of look, sorted */
 	unsigned sort;	       /* enum top_column */
 	bool reverse;
-	struct top_by by; /* wanted; the look's may still be older */
+	struct group_by by; /* wanted; the look's may still be older */
 	int64_t interval_ns;
 	bool paused, processes;
 
@@ -45,7 +45,7 @@ struct top_model {
 	bool group_chosen;
 	struct top_connection chosen_connection;
 	bool connection_chosen;
-	struct top_by detail_by; /* of the group that is looked into */
+	struct group_by detail_by; /* of the group that is looked into */
 	char detail_title[GROUP_KEYS_MAX * (TOP_LABEL + 16)];
 	struct top_trail trail;
 

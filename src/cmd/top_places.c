@@ -98,14 +98,6 @@ const struct top_place *top_place_find(const struct top_places *places, uint64_t
 	return find(places, netns);
 }
 
-static void name_of(const struct net_namespace *from, char *to)
-{
-	if (from->name)
-		snprintf(to, TOP_PLACE_NAME, "%s", from->name);
-	else
-		snprintf(to, TOP_PLACE_NAME, "%s (%d)", from->process, (int)from->pid);
-}
-
 /* One's own must be seen; others may be of somebody else, or go. */
 static int take(struct top_places *places, const struct net_namespace *namespace, struct why *why)
 {
@@ -113,7 +105,7 @@ static int take(struct top_places *places, const struct net_namespace *namespace
 	char name[TOP_PLACE_NAME];
 	int r;
 
-	name_of(namespace, name);
+	net_namespace_label(namespace, name, sizeof(name));
 	if (place) {
 		place->there = true;
 		memcpy(place->name, name, sizeof(name));
@@ -177,14 +169,10 @@ int top_places_open(struct top_places *places, struct source_choice source, cons
 		places->all = true;
 		places->descriptors = raise_descriptor_limit();
 		r = top_places_renew(places, why);
-	} else if (netns) {
+	} else {
 		r = net_namespace_find(netns, why);
 		if (r >= 0)
-			r = place_add(places, r, netns, why);
-	} else {
-		r = netns_open_current();
-		r = r < 0 ? why_set(why, r, "cannot open this network namespace")
-			  : place_add(places, r, "this one", why);
+			r = place_add(places, r, netns ? netns : "own", why);
 	}
 	if (r < 0)
 		top_places_close(places);

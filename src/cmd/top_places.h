@@ -13,7 +13,7 @@
 
 struct top_place {
 	uint64_t netns;			     /* its inode */
-	char name[TOP_PLACE_NAME];	     /* of ip netns, or "process (pid)"; any bytes */
+	char name[TOP_PLACE_NAME];	     /* net_namespace_label(); any bytes */
 	int fd;				     /* (owned) */
 	void *source;			     /* (owned) of struct socket_source */
 	struct sockdiag *diag;		     /* (owned) for single sockets; NULL: there is none */

@@ -123,7 +123,7 @@ int top_screen_run(const struct top_options *options, struct why *why)
 		.source = options->source,
 		.netns = options->netns,
 		.by = options->by,
-		.owners = options->processes || top_by_has(&options->by, GROUP_PROCESS),
+		.owners = options->processes || group_by_has(&options->by, GROUP_PROCESS),
 		.interval_ns = options->interval_ns,
 	};
 	struct signal_watch watch = SIGNAL_WATCH_NONE;

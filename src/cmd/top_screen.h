@@ -2,8 +2,8 @@
 #ifndef CONTEST_CMD_TOP_SCREEN_H
 #define CONTEST_CMD_TOP_SCREEN_H
 
+#include "cmd/group_by.h"
 #include "cmd/source_option.h"
-#include "cmd/top_by.h"
 #include "observe/socket_filter.h"
 #include "render/screen.h"
 
@@ -12,7 +12,7 @@ struct top_options {
 	const char *netns;	      /* NULL: this one; "all"; a name or process */
 	const char *filter_text;      /* "" without one */
 	struct socket_filter *filter; /* (owned by who runs it; NULL: all) */
-	struct top_by by;
+	struct group_by by;
 	bool processes;
 	int64_t interval_ns;
 	enum color_choice color;

@@ -22,16 +22,16 @@
 
 static void by_is_parsed(void **state)
 {
-	char text[TOP_BY_TEXT_MAX];
-	struct top_by by;
+	char text[GROUP_BY_TEXT_MAX];
+	struct group_by by;
 	struct why why;
 	size_t at = 99;
 
 	(void)state;
-	assert_int_equal(top_by_parse("peer,state", &by, &at, &why), 0);
-	assert_string_equal(top_by_format(&by, text), "peer,state");
-	assert_true(top_by_has(&by, GROUP_STATE));
-	assert_false(top_by_has(&by, GROUP_TIMER));
+	assert_int_equal(group_by_parse("peer,state", &by, &at, &why), 0);
+	assert_string_equal(group_by_format(&by, text), "peer,state");
+	assert_true(group_by_has(&by, GROUP_STATE));
+	assert_false(group_by_has(&by, GROUP_TIMER));
 }
 
 static void wrong_by_points_at_its_place(void **state)
@@ -51,11 +51,11 @@ static void wrong_by_points_at_its_place(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
-		struct top_by by = {.count = 77};
+		struct group_by by = {.count = 77};
 		struct why why;
 		size_t at = 99;
 
-		assert_int_equal(top_by_parse(wrong[i].text, &by, &at, &why), -EINVAL);
+		assert_int_equal(group_by_parse(wrong[i].text, &by, &at, &why), -EINVAL);
 		assert_int_equal(at, wrong[i].at);
 		assert_int_equal(by.count, 77);
 	}
@@ -63,27 +63,28 @@ static void wrong_by_points_at_its_place(void **state)
 
 static void longest_by_has_room(void **state)
 {
-	struct top_by by = {{GROUP_DESTINATION, GROUP_LOCAL_PORT, GROUP_PEER_PORT, GROUP_PROCESS},
-			    4};
-	char text[TOP_BY_TEXT_MAX];
+	struct group_by by = {{GROUP_DESTINATION, GROUP_LOCAL_PORT, GROUP_PEER_PORT, GROUP_PROCESS},
+			      4};
+	char text[GROUP_BY_TEXT_MAX];
 
 	(void)state;
-	assert_true(strlen(top_by_format(&by, text)) < sizeof(text));
+	assert_true(strlen(group_by_format(&by, text)) < sizeof(text));
 }
 
 static void round_of_keys_comes_back(void **state)
 {
-	struct top_by first = top_by_next(&(struct top_by){{GROUP_PEER_PORT}, 1}, 1), by = first;
+	struct group_by first = group_by_next(&(struct group_by){{GROUP_PEER_PORT}, 1}, 1),
+			by = first;
 	int steps = 0;
 
 	(void)state;
 	do {
-		struct top_by next = top_by_next(&by, 1), back = top_by_next(&next, -1);
+		struct group_by next = group_by_next(&by, 1), back = group_by_next(&next, -1);
 
-		assert_true(top_by_equal(&back, &by));
+		assert_true(group_by_equal(&back, &by));
 		by = next;
 		steps++;
-	} while (!top_by_equal(&by, &first) && steps < 100);
+	} while (!group_by_equal(&by, &first) && steps < 100);
 	assert_int_equal(steps, 8);
 }
 
@@ -106,7 +107,7 @@ static void group_has_what_is_counted_into_it(void **state)
 
 	(void)state;
 	for (int key = 0; key < GROUP_KEY_COUNT; key++) {
-		struct top_by by = {{(enum group_key)key}, 1};
+		struct group_by by = {{(enum group_key)key}, 1};
 		struct socket_groups *groups = socket_groups_new(by.at, 1);
 		struct socket_status another = status_of(TCP_TIME_WAIT, "10.0.0.3", 81);
 		struct socket_group *top;
@@ -119,8 +120,8 @@ static void group_has_what_is_counted_into_it(void **state)
 		assert_int_equal(socket_groups_add(groups, &status, &owner, 4), 0);
 		top = socket_groups_top(groups, 0, &count);
 		assert_int_equal(count, 1);
-		assert_true(top_group_has(&by, top, &status, &owner, 4));
-		assert_false(top_group_has(&by, top, &another, &other, 5));
+		assert_true(group_by_matches(&by, top, &status, &owner, 4));
+		assert_false(group_by_matches(&by, top, &another, &other, 5));
 		free(top);
 		socket_groups_free(groups);
 	}
@@ -256,7 +257,7 @@ static void other_keys_forget(void **state)
 	(void)state;
 	assert_int_equal(top_memory_recall(memory, &look), 0);
 	look = look_of(second, 1);
-	look.by = (struct top_by){{GROUP_LOCAL_PORT}, 1};
+	look.by = (struct group_by){{GROUP_LOCAL_PORT}, 1};
 	assert_int_equal(top_memory_recall(memory, &look), 0);
 	assert_int_equal(look.history.count, 1);
 	assert_false(second[0].compared);

@@ -24,7 +24,7 @@ struct top_walk {
 	struct top_places *places;
 	struct top_memory *memory;    /* (owned) */
 	struct socket_groups *groups; /* (owned) */
-	struct top_by by;	      /* of groups */
+	struct group_by by;	      /* of groups */
 	struct owners *owners;	      /* (owned) */
 	int64_t owners_due_ns;
 	unsigned hidden;
@@ -96,8 +96,8 @@ static int count_one(const struct socket_status *status, void *context)
 	if ((unsigned)status->state < TCP_STATE_COUNT)
 		look->states[status->state]++;
 	look->fin_wait2_minisocks += status->minisock && status->state == TCP_FIN_WAIT2;
-	if (question->group_chosen && top_group_has(&question->group_by, &question->group, status,
-						    owner, visit->place->netns)) {
+	if (question->group_chosen && group_by_matches(&question->group_by, &question->group,
+						       status, owner, visit->place->netns)) {
 		struct top_connection connection = {.status = *status,
 						    .netns = visit->place->netns};
 
@@ -213,7 +213,7 @@ static const char *user_label(struct top_walk *walk, const struct socket_group *
 	return walk->user.name;
 }
 
-static void label(struct top_walk *walk, const struct top_by *by, struct top_row *row)
+static void label(struct top_walk *walk, const struct group_by *by, struct top_row *row)
 {
 	for (size_t i = 0; i < by->count; i++) {
 		char text[STATES_KEY_MAX];
@@ -274,7 +274,7 @@ static int prepare(struct top_walk *walk, const struct top_question *question,
 		r = read_owners(walk, why);
 	if (r < 0)
 		return r;
-	if (walk->groups && top_by_equal(&walk->by, &question->by)) {
+	if (walk->groups && group_by_equal(&walk->by, &question->by)) {
 		socket_groups_clear(walk->groups);
 	} else {
 		socket_groups_free(walk->groups);

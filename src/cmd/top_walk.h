@@ -10,10 +10,10 @@
 
 struct top_question {
 	const struct socket_filter *filter; /* (borrowed) NULL: all */
-	struct top_by by;
+	struct group_by by;
 	bool owners; /* whose sockets are */
 	bool group_chosen;
-	struct top_by group_by;
+	struct group_by group_by;
 	struct socket_group group;
 	const atomic_bool *stop; /* (borrowed) true: nobody waits for the answer any more */
 };

@@ -379,7 +379,7 @@ void top_walker_filter(struct top_walker *walker, struct socket_filter *filter)
 	socket_filter_free(unused);
 }
 
-void top_walker_by(struct top_walker *walker, const struct top_by *by)
+void top_walker_by(struct top_walker *walker, const struct group_by *by)
 {
 	wish_begin(walker);
 	walker->wishes.question.by = *by;
@@ -393,7 +393,7 @@ void top_walker_owners(struct top_walker *walker, bool owners)
 	wish_end(walker);
 }
 
-void top_walker_group(struct top_walker *walker, const struct top_by *by,
+void top_walker_group(struct top_walker *walker, const struct group_by *by,
 		      const struct socket_group *group)
 {
 	wish_begin(walker);

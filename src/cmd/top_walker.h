@@ -15,7 +15,7 @@ struct top_walker;
 struct top_start {
 	struct source_choice source;
 	const char *netns; /* top_places_open() */
-	struct top_by by;
+	struct group_by by;
 	bool owners;
 	int64_t interval_ns;
 };
@@ -40,10 +40,10 @@ bool top_walker_trail(struct top_walker *walker, struct top_trail *ret);
  * number: top_walker_serial() is that of the last one, and looks that answer it bear it.
  */
 void top_walker_filter(struct top_walker *walker, struct socket_filter *filter); /* takes it over */
-void top_walker_by(struct top_walker *walker, const struct top_by *by);
+void top_walker_by(struct top_walker *walker, const struct group_by *by);
 void top_walker_owners(struct top_walker *walker, bool owners);
 /* NULL: none. */
-void top_walker_group(struct top_walker *walker, const struct top_by *by,
+void top_walker_group(struct top_walker *walker, const struct group_by *by,
 		      const struct socket_group *group);
 /* The connection that is followed from now on; NULL: none. */
 void top_walker_follow(struct top_walker *walker, const struct top_connection *connection);

@@ -16,6 +16,7 @@
 
 #include "base/array.h"
 #include "base/cleanup.h"
+#include "base/netns.h"
 
 #define NAMES "/run/netns"
 
@@ -119,11 +120,23 @@ static int open_process(const char *pid, struct why *why)
 	return fd;
 }
 
+void net_namespace_label(const struct net_namespace *namespace, char *to, size_t room)
+{
+	if (namespace->name)
+		snprintf(to, room, "%s", namespace->name);
+	else
+		snprintf(to, room, "%s(%d)", namespace->process, (int)namespace->pid);
+}
+
 int net_namespace_find(const char *name_or_pid, struct why *why)
 {
 	char path[sizeof(NAMES) + NAME_MAX + 1];
 	int fd;
 
+	if (!name_or_pid) {
+		fd = netns_open_current();
+		return fd < 0 ? why_set(why, fd, "cannot open one's network namespace") : fd;
+	}
 	if (*name_or_pid == '\0' || strcmp(name_or_pid, ".") == 0 || strcmp(name_or_pid, "..") == 0)
 		return why_say(why, -EINVAL, "\"%s\" names no network namespace", name_or_pid);
 	if (strchr(name_or_pid, '/'))

@@ -38,8 +38,12 @@ void net_namespaces_done(struct net_namespaces *namespaces);
  * when it has gone. */
 int net_namespace_open(const struct net_namespace *namespace, struct why *why);
 
-/* One by NAME of `ip netns`, or PID, or a path (with a '/'): its descriptor (owned by the caller),
- * or -errno with @why. A name of digits comes before a process. */
+/* One by NAME of `ip netns`, or PID, or a path (with a '/'); NULL: the calling thread's own. Its
+ * descriptor (owned by the caller), or -errno with @why. A name of digits comes before a process.
+ */
 int net_namespace_find(const char *name_or_pid, struct why *why);
+
+/* What people call it: its name, else "PROCESS(PID)". Any bytes, cut where @room is too small. */
+void net_namespace_label(const struct net_namespace *namespace, char *to, size_t room);
 
 #endif

@@ -2,10 +2,10 @@
  * The connections of a network namespace added up inside the kernel, by what is asked for.
  *
  * An iterator (iter/tcp) locks each bucket, takes a reference of each socket, calls its program for
- * it and lets it go again: of a million sockets in TIME-WAIT four fifths of the time, all of it
- * waiting for memory. This program walks the table as the kernel itself does when a segment comes
- * in (__inet_lookup_established(), 6.18): under RCU, without locks or references, so that the
- * processor fetches the next sockets while it adds up the last one.
+ * it and lets it go again: 380 ms for a million in TIME-WAIT, of which each waits for memory in
+ * turn, where this takes 190 (bench/RESULTS.md). This program walks the table as the kernel itself
+ * does when a segment comes in (__inet_lookup_established(), 6.18): under RCU, without locks or
+ * references, so that the processor fetches the next sockets while it adds up the last one.
  *
  * What RCU does not promise: that a socket stays what it is. Its memory may become another socket
  * meanwhile, of another bucket (SLAB_TYPESAFE_BY_RCU); the walk would go on there. As in the kernel
@@ -90,7 +90,6 @@ struct walk {
 	__u64 node;    /* address of what comes next, or the end of the list: odd */
 	__u64 now;     /* ticks */
 	__u32 from, mask, done, seen;
-	struct tcp_sum_key key;
 };
 
 /* A word of the kernel's memory as a number. The verifier lets nobody look at the lowest bit of

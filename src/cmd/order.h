@@ -1,6 +1,6 @@
 /* Comparisons that rows and groups are sorted by: negative, 0 or positive. */
-#ifndef CONTEST_CMD_STATES_ORDER_H
-#define CONTEST_CMD_STATES_ORDER_H
+#ifndef CONTEST_CMD_ORDER_H
+#define CONTEST_CMD_ORDER_H
 
 #include <stdint.h>
 #include <string.h>
